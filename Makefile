@@ -1,0 +1,101 @@
+# The front door. Meson and ninja do the building, tools/ does the rest.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+TIME ?= 60
+
+PLATFORM := linux-x86_64
+PLATFORMS := linux-x86_64 linux-aarch64 linux-armv7 linux-riscv64
+
+HOST := build/host
+AGENTS := $(PLATFORMS:%=build/agents/%)
+
+# Runs a command that is of interest only when it fails.
+quietly = log=build/$(subst /,-,$@).log; $(1) >$$log 2>&1 || { cat $$log; exit 1; }; rm $$log
+
+.PHONY: all demo check bench install clean distclean agents format lint fuzz help host need
+.PHONY: $(AGENTS)
+
+all: host build/agents/$(PLATFORM)
+
+help:
+	@echo 'make            build the command, the library and the agent of $(PLATFORM)'
+	@echo 'make demo       build, then show what it does; installs what is missing'
+	@echo 'make check      build, lint, test, fuzz for a moment; installs what is missing'
+	@echo 'make bench      build and run the benchmarks; installs what is missing'
+	@echo 'make install    install under PREFIX=$(PREFIX), below DESTDIR if given'
+	@echo 'make agents     build the agents of $(PLATFORMS)'
+	@echo 'make format     rewrite the C sources in the style of .clang-format'
+	@echo 'make lint       layers, headers, documents, format, clang-tidy, cppcheck'
+	@echo 'make fuzz       run one fuzzer: make fuzz FUZZ=frame TIME=60'
+	@echo 'make clean      remove what was built, keep the tools that were fetched'
+	@echo 'make distclean  remove build/ altogether'
+
+# Says what is missing and which command installs it; installs nothing.
+need:
+	@tools/setup --need build
+
+$(HOST)/build.ninja: | need
+	@mkdir -p build
+	@echo 'configuring $(HOST)'
+	@$(call quietly,meson setup $(HOST) --prefix=$(PREFIX))
+
+host: $(HOST)/build.ninja | need
+	@ninja -C $(HOST) --quiet
+	@tools/link-outputs $(HOST) build
+
+build/tools/zig.ini: | need
+	@printf "[constants]\nzig = '%s'\n" '$(CURDIR)/tools/zig' >$@
+
+# One Meson build directory for each platform of the agent.
+build/agent-%/build.ninja: tools/cross/%.ini tools/cross/zig.ini | build/tools/zig.ini need
+	@rm -rf build/agent-$*
+	@echo 'configuring build/agent-$*'
+	@$(call quietly,meson setup build/agent-$* -Dagent_only=true \
+		--cross-file build/tools/zig.ini --cross-file tools/cross/$*.ini \
+		--cross-file tools/cross/zig.ini)
+
+$(AGENTS): build/agents/%: build/agent-%/build.ninja | need
+	@ninja -C build/agent-$* --quiet
+	@mkdir -p build/agents
+	@ln -f build/agent-$*/src/agent $@
+
+agents: $(AGENTS)
+
+demo:
+	@tools/setup build
+	@$(MAKE) --no-print-directory all
+	@tools/demo
+
+check:
+	@tools/setup check
+	@tools/check
+
+bench:
+	@tools/setup bench
+	@$(MAKE) --no-print-directory all
+	@meson test -C $(HOST) --benchmark --verbose
+
+install: all
+	@$(call quietly,meson configure $(HOST) -Dprefix=$(PREFIX))
+	@ninja -C $(HOST) --quiet
+	DESTDIR='$(DESTDIR)' meson install -C $(HOST) --no-rebuild --quiet
+	install -d '$(DESTDIR)$(PREFIX)/lib/mitogen/agents'
+	install -m 755 $(wildcard build/agents/*) '$(DESTDIR)$(PREFIX)/lib/mitogen/agents'
+
+format:
+	@tools/check-format --fix
+
+lint:
+	@tools/setup check
+	@tools/check lint
+
+fuzz:
+	@tools/setup check
+	@tools/fuzz --time $(TIME) $(FUZZ)
+
+clean:
+	@if [ -d build ]; then find build -mindepth 1 -maxdepth 1 ! -name tools -exec rm -rf {} +; fi
+
+distclean:
+	rm -rf build

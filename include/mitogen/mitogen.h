@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * mitogen.h - start copies of this program in other processes, accounts and machines, call its
+ * exported functions there, run programs there. C11.
+ *
+ * What holds everywhere; below, only what differs from it is said.
+ *
+ * HANDLES   Router, context, receiver, sender and process are small values: copy and drop them
+ *           freely, there is nothing to free. What they stand for belongs to the router and goes
+ *           with it. {0} is "none", and what a failed function returns. A stale handle (closed,
+ *           lost, its router gone) gives an error, never undefined behaviour.
+ * RESULTS   int functions return >= 0, or one of the negative codes of enum mitogen_code.
+ *           Outputs are written on success only.
+ * ERRORS    mitogen_error err = {0}; then pass &err, or NULL for no text. A failure replaces what
+ *           err holds; success leaves it alone. One exception makes straight code work: a call on
+ *           a {0} handle fails with what err holds already, since that is why the handle is none.
+ *           So one err does for a sequence (the first failure stays) and for a loop (the latest
+ *           does), and nothing is skipped because something unrelated failed before.
+ * MEMORY    Yours to release: messages and writers (MITOGEN_AUTO does it at the end of the scope)
+ *           and what you read into a char * (free). What you pass in is copied before the call
+ *           returns. What a message lends is valid as long as the message.
+ * OPTIONS   "KEYWORDS": after err, `.name = value` arguments; what is left out is 0, and 0 is the
+ *           default. The function NAME_with behind such a macro takes the options struct, its
+ *           .size set, or NULL.
+ * THREADS   Any function on any thread; but one message, writer or error on one at a time.
+ * TIMES     int milliseconds: 0 and less do not wait, MITOGEN_FOREVER has no limit.
+ * FORK      In a process that the host program forked itself every call gives
+ *           MITOGEN_ERR_FORKED.
+ * MACROS    Signatures in comments are macros of generic.h; they evaluate each argument once.
+ *           From C++, use the functions behind them.
+ */
+#pragma once
+
+#include <mitogen/types.h>
+
+#ifdef __GNUC__
+#define MITOGEN_PRINTF(f, a) __attribute__((__format__(__printf__, f, a)))
+#define MITOGEN_MUST __attribute__((__warn_unused_result__))
+#else
+#define MITOGEN_PRINTF(f, a)
+#define MITOGEN_MUST
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define MITOGEN_FOREVER INT32_MAX
+const char *mitogen_version(void); /* of the library that runs, "0.1.0" */
+
+/* ---- Errors ------------------------------------------------------------------------------- */
+
+/* Set an error of your own, MITOGEN_ERR_CALL, for `return mitogen_fail(error, ...)` in an exported
+ * function. type is a name for programs, "KeyError", or NULL. The second appends strerror(errno)
+ * and takes its type from errno, "ENOENT". Both return MITOGEN_ERR_CALL. */
+int mitogen_fail(mitogen_error *error, const char *type, const char *format, ...)
+	MITOGEN_PRINTF(3, 4);
+int mitogen_fail_errno(mitogen_error *error, const char *format, ...) MITOGEN_PRINTF(2, 3);
+const char *mitogen_code_name(int code); /* "MITOGEN_ERR_LOST" */
+
+/* ---- The program -------------------------------------------------------------------------- */
+
+/* After each function that may be called from elsewhere, one line at file scope: its name, then the
+ * types of its arguments, checked before it runs; trailing ones that allow MITOGEN_NIL may be left
+ * out.
+ *
+ *   static int add(mitogen_message *m, mitogen_error *error) { ... }
+ *   MITOGEN_EXPORT(add, MITOGEN_INT, MITOGEN_INT);
+ */
+void mitogen_register(mitogen_export *entry); /* behind it; the entry must live for ever */
+
+typedef enum mitogen_log_level {
+	MITOGEN_LOG_DEFAULT, /* $MITOGEN_LOG_LEVEL, otherwise WARNING */
+	MITOGEN_LOG_ERROR,
+	MITOGEN_LOG_WARNING,
+	MITOGEN_LOG_INFO,
+	MITOGEN_LOG_DEBUG,
+} mitogen_log_level;
+
+typedef struct mitogen_router_options {
+	size_t size;
+	mitogen_log_level log_level;
+	/* Takes log lines instead of stderr. On the broker thread or the caller's: must not block
+	 * or call the library. context: the name that we gave to who logged, "" for this process. */
+	void (*log)(mitogen_log_level level, const char *context, const char *line, void *user);
+	void *log_user;
+	const char *image;  /* the program that children run; default: this one */
+	int shutdown_ms;    /* how long children may take to end before they are killed; 5000 */
+	size_t max_message; /* bytes; 128 MiB */
+} mitogen_router_options;
+
+/* mitogen_start(argc, argv, &err, [.log_level = ..., ...])
+ * KEYWORDS. The first statement of main, before any thread. In the master: a router and its broker
+ * thread. In a child it does not return: it serves calls until the parent goes away. */
+mitogen_router mitogen_start_with(int argc, char **argv, const mitogen_router_options *options,
+				  mitogen_error *err);
+/* Closes the router, prints err to stderr if it is set, clears it. Returns the exit status for
+ * main: 1 if err was set, otherwise 0. */
+int mitogen_finish(mitogen_router router, mitogen_error *err);
+
+/* The same in steps, for programs that start a router late, or several. mitogen_router_new fails
+ * unless mitogen_init ran: no child can go through main and start children by mistake. */
+bool mitogen_is_child(int argc, char **argv); /* usable before the next */
+void mitogen_init(int argc, char **argv);     /* does not return in a child */
+/* mitogen_router_new(&err, [.log_level = ..., ...]) KEYWORDS */
+mitogen_router mitogen_router_new_with(const mitogen_router_options *options, mitogen_error *err);
+/* Shuts down all children, reaps them, joins the broker thread. What other threads wait for ends
+ * with MITOGEN_ERR_CLOSED. Not from a log callback. */
+void mitogen_router_close(mitogen_router router);
+
+/* ---- Contexts ----------------------------------------------------------------------------- */
+
+/* Factories return at once and connecting goes on in the background, any number at a time. Calls may
+ * be made straight away and wait for it; if it fails, each of them fails with the reason. */
+typedef struct mitogen_local_options {
+	size_t size;
+	const char *name;       /* in logs and errors; "local.1" */
+	const char *image;      /* the child's program; the router's */
+	int connect_timeout_ms; /* 30000 */
+} mitogen_local_options;
+
+/* mitogen_local(via, &err, [.name = ..., ...])
+ * KEYWORDS. A child process of the same account. via: the mitogen_router whose child it becomes. A
+ * via of none is an error, never "here". */
+mitogen_context mitogen_local_with(mitogen_context via, const mitogen_local_options *options,
+				   mitogen_error *err);
+mitogen_context mitogen_self(mitogen_router router);
+mitogen_context mitogen_parent(mitogen_router router); /* none in the master */
+/* 0: the master; UINT32_MAX: still connecting, or none. */
+uint32_t mitogen_context_id(mitogen_context context);
+/* Copies its path, "local.1", into buffer, cut to size - 1 bytes; "" for none. Returns buffer. */
+const char *mitogen_context_name(mitogen_context context, char *buffer, size_t size);
+/* A copy through which each wait ends after timeout_ms with MITOGEN_ERR_TIMEOUT. What was started
+ * goes on there; its answer is dropped. */
+mitogen_context mitogen_within(mitogen_context context, int timeout_ms);
+/* Waits until it is connected or has failed. */
+int mitogen_context_wait(mitogen_context context, mitogen_error *err);
+/* Ends it and what is below it: asks, waits, then kills. Returns when it is gone. */
+int mitogen_context_shutdown(mitogen_context context, mitogen_error *err);
+
+/* ---- Calls -------------------------------------------------------------------------------- */
+
+/* mitogen_call(context, function, ret, &err, [value, ...])
+ *   Calls and waits. function: an exported function of this program, or a name as text, which may
+ *   also be one of the target's image alone. ret: a pointer for the result as for mitogen_read,
+ *   but of no type that lends; a mitogen_message ** that takes the whole; or NULL.
+ * mitogen_call_async(context, function, receiver, tag, &err, [value, ...])
+ *   Exactly one message comes to receiver, its tag the one given: a result, or a failure. A failure
+ *   of the call itself (a handle of none, a value that cannot be written) puts nothing there.
+ * mitogen_call_no_reply(context, function, &err, [value, ...])
+ *   A failure is logged there.
+ *
+ * A value is an integer, bool, float, double, char * (text; NULL: nil), mitogen_bytes,
+ * mitogen_secret, mitogen_context, mitogen_sender, mitogen_writer *, or what one of these makes. A
+ * char alone, a void * and other pointers do not compile. At most 16 values. */
+mitogen_value mitogen_nil(void);
+mitogen_value mitogen_text(const char *text, size_t size);
+mitogen_value mitogen_path(const char *string); /* a C string as bytes; NULL: nil */
+mitogen_value mitogen_blob(const void *data, size_t size);
+mitogen_bytes mitogen_bytes_of(const void *data, size_t size);
+mitogen_secret mitogen_secret_of(const char *string);
+/* mitogen_list(value, ...), mitogen_map("key", value, ...): valid until the enclosing block ends */
+
+MITOGEN_MUST int mitogen_call_with(mitogen_context context, mitogen_function *function,
+				   const char *name, mitogen_out ret, mitogen_error *err,
+				   const mitogen_value *values, size_t count);
+int mitogen_call_async_with(mitogen_context context, mitogen_function *function, const char *name,
+			    mitogen_receiver receiver, void *tag, mitogen_error *err,
+			    const mitogen_value *values, size_t count);
+int mitogen_call_no_reply_with(mitogen_context context, mitogen_function *function,
+			       const char *name, mitogen_error *err, const mitogen_value *values,
+			       size_t count);
+/* mitogen_reply(m, &err, [value, ...]): the result of the running function, once. Several values
+ * travel as a list of them, none as nil. */
+int mitogen_reply_with(mitogen_message *m, mitogen_error *err, const mitogen_value *values,
+		       size_t count);
+
+/* ---- Messages ----------------------------------------------------------------------------- */
+
+/* MITOGEN_AUTO(message, m); declares `mitogen_message *m = NULL`, released at the end of the scope;
+ * so too writer, and text for a char *. Functions that fill a mitogen_message ** release what it
+ * held before: one variable does for a loop. */
+mitogen_message *mitogen_message_ref(mitogen_message *m);
+void mitogen_message_unref(mitogen_message *m);
+mitogen_router mitogen_message_router(const mitogen_message *m);
+mitogen_context mitogen_message_from(const mitogen_message *m); /* who sent it; verified */
+void *mitogen_message_tag(const mitogen_message *m);
+
+/* mitogen_read(from, &err, &a, [&b, ...])
+ *   from: a mitogen_message * or a mitogen_cursor *. In a called function: its arguments, exactly as
+ *   many; arguments that were left out read as nil. Otherwise one variable takes the value, several
+ *   a list of as many. It does not move: reading again gives the same. If the message is a failure,
+ *   that is what it returns. The variable's type selects what it takes:
+ *     bool; signed and unsigned integers of 8 bits and more, checked for range; float, double (an
+ *     integer too, where exact);
+ *     const char *       text, or bytes without NUL; lent
+ *     char *             the same, copied: free() it
+ *     mitogen_bytes      text, bytes, blob; lent
+ *     mitogen_secret     lent, wiped with the message
+ *     mitogen_context, mitogen_sender
+ *     mitogen_cursor     anything; lent
+ *   nil reads as 0, NULL or none into any of these.
+ * mitogen_next(&cursor, &err, &a, [&b, ...])
+ *   The next items of the list, or the next key and value of the map, that cursor was read from: 1.
+ *   At its end: 0.
+ * mitogen_find(&cursor, "key", &err, &a)
+ *   The value of that key of the map: 1. Not there: 0. Does not move. */
+MITOGEN_MUST int mitogen_read_with(mitogen_message *m, mitogen_error *err, const mitogen_out *outs,
+				   size_t count);
+MITOGEN_MUST int mitogen_read_cursor_with(const mitogen_cursor *cursor, mitogen_error *err,
+					  const mitogen_out *outs, size_t count);
+MITOGEN_MUST int mitogen_next_with(mitogen_cursor *cursor, mitogen_error *err,
+				   const mitogen_out *outs, size_t count);
+MITOGEN_MUST int mitogen_find_with(const mitogen_cursor *cursor, const char *key,
+				   mitogen_error *err, mitogen_out out);
+mitogen_type mitogen_cursor_type(const mitogen_cursor *cursor);
+size_t mitogen_cursor_count(const mitogen_cursor *cursor); /* items or pairs; 0 if neither */
+
+/* Builds values made in a loop. It keeps its first mistake (no memory, text that is not UTF-8, an
+ * end without a begin), which comes out where the writer is used as a value; w may be NULL. Using
+ * it does not consume it. mitogen_write(w, value, [value, ...]) appends; several values at top level
+ * are as many arguments, or a list where one value is wanted. */
+mitogen_writer *mitogen_writer_new(void);
+void mitogen_writer_free(mitogen_writer *w);
+void mitogen_begin_list(mitogen_writer *w);
+void mitogen_begin_map(mitogen_writer *w); /* text, value, text, value, in any order of keys */
+void mitogen_end(mitogen_writer *w);       /* the innermost list or map */
+void mitogen_write_with(mitogen_writer *w, const mitogen_value *values, size_t count);
+
+/* ---- Receivers ---------------------------------------------------------------------------- */
+
+mitogen_receiver mitogen_receiver_new(mitogen_router router, mitogen_error *err);
+/* Waits for the next message: 1 and *ret, in exchange for what it held. 0: nothing in that time.
+ * MITOGEN_ERR_CLOSED: closed. A failed call is a message too; reading it gives the failure. */
+MITOGEN_MUST int mitogen_receiver_get(mitogen_receiver receiver, mitogen_message **ret,
+				      int timeout_ms, mitogen_error *err);
+/* For other event loops: readable while a get with timeout 0 would not return 0. Stays ours: poll
+ * it, do not read or close it. */
+int mitogen_receiver_fd(mitogen_receiver receiver, mitogen_error *err);
+/* Wakes all who wait on it; what still comes is dropped. */
+void mitogen_receiver_close(mitogen_receiver receiver);
+
+/* ---- Programs ----------------------------------------------------------------------------- */
+
+typedef struct mitogen_exec_options {
+	size_t size;
+	const char *const *env; /* "NAME=value" to add, "NAME" to remove; NULL-terminated */
+	const char *cwd;        /* the context's */
+	bool no_stdin;          /* /dev/null */
+	int timeout_ms;         /* killed after so long, MITOGEN_ERR_TIMEOUT; no limit */
+} mitogen_exec_options;
+
+/* mitogen_exec(context, argv, receiver, tag, &err, [.cwd = "/", ...])
+ * KEYWORDS. Runs argv (NULL-terminated, found through PATH there) in the context. What it does comes
+ * to receiver as messages with this tag, in order, after the output the exit. A program that is
+ * missing or may not run is a failure of type "ENOENT", "EACCES", ... It gets a process group of
+ * its own; when the context goes away, the program is ended. */
+mitogen_process mitogen_exec_with(mitogen_context context, const char *const *argv,
+				  mitogen_receiver receiver, void *tag,
+				  const mitogen_exec_options *options, mitogen_error *err);
+mitogen_event mitogen_message_event(const mitogen_message *m); /* see types.h */
+/* Sends up to size bytes to its stdin and returns how many; 0: no room, MITOGEN_EVENT_ROOM comes
+ * when there is. MITOGEN_ERR_CLOSED: it reads no more. */
+ptrdiff_t mitogen_process_write(mitogen_process process, const void *data, size_t size,
+				mitogen_error *err);
+int mitogen_process_close_stdin(mitogen_process process, mitogen_error *err);
+/* To its process group. */
+int mitogen_process_signal(mitogen_process process, int signal, mitogen_error *err);
+
+#ifdef __cplusplus
+}
+#else
+#include <mitogen/generic.h>
+#endif

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "core/call.h"
+
+#include <mitogen/mitogen.h>
+
+#include "api/handle.h"
+#include "api/receiver.h"
+#include "api/value.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "core/context.h"
+#include "core/dispatch.h"
+#include "core/export.h"
+#include "core/latch.h"
+#include "core/router.h"
+
+/* The name that travels, or NULL with err set. */
+static const char *name_of(mitogen_function *function, const char *name, mitogen_error *err)
+{
+	const mitogen_export *entry;
+
+	if (!function && name)
+		return name;
+	entry = function ? export_of(function) : NULL;
+	if (entry)
+		return entry->name;
+	error_set(err, MITOGEN_ERR_UNKNOWN,
+		  "this function is not exported; put a MITOGEN_EXPORT line behind it");
+	return NULL;
+}
+
+/* The request as a message; NULL with err set and *ret_code. */
+static struct mitogen_message *make_request(const char *name, const mitogen_value *values,
+					    size_t count, mitogen_error *err, int *ret_code)
+{
+	struct mitogen_writer w;
+	struct mitogen_message *m;
+	int error;
+
+	message_writer_init(&w);
+	call_write_head(&w, NULL, name, values_count(values, count));
+	values_write(&w, values, count);
+	call_write_tail(&w);
+	m = message_from_writer(&w, &error);
+	if (!m)
+		*ret_code = values_fail(error, name, err);
+	return m;
+}
+
+/* Encodes and sends; target's deadline is set from the handle. 0 or a code. */
+static int start(struct api_router *api, mitogen_context handle, const char *name,
+		 const mitogen_value *values, size_t count, struct call_target *target, bool now,
+		 uint32_t *ret_reply, mitogen_error *err)
+{
+	struct mitogen_message *m;
+	struct context *context;
+	int r = 0;
+
+	m = make_request(name, values, count, err, &r);
+	if (!m)
+		return r;
+	if (m->size > api->router->max_message) {
+		r = error_set(err, MITOGEN_ERR_TOO_BIG, "%s: %zu bytes of arguments, the limit is %zu",
+			      name, m->size, api->router->max_message);
+		message_unref(m);
+		return r;
+	}
+	broker_lock(&api->router->broker);
+	context = context_find(api->router, handle.ref);
+	if (!context || api->router->closing) {
+		message_unref(m);
+		if (context)
+			r = error_set(err, MITOGEN_ERR_CLOSED, "the router is closed");
+		else
+			r = handle.ref ? error_set(err, MITOGEN_ERR_LOST, "the context is gone")
+				       : api_fail_none(err, "context");
+	} else {
+		r = call_start(api->router, context, m, name, target, now, ret_reply);
+		if (r < 0)
+			error_set_memory(err);
+	}
+	broker_unlock(&api->router->broker);
+	return r;
+}
+
+static int64_t deadline_of(mitogen_context handle)
+{
+	return handle.within_ms ? clock_deadline(handle.within_ms) : CLOCK_NEVER;
+}
+
+/* Waits for the answer, at most until deadline. 0 and *ret, or a code. */
+static int await(struct api_router *api, struct latch *latch, int64_t deadline, uint32_t reply,
+		 struct mitogen_message **ret, const char *name, mitogen_error *err)
+{
+	enum latch_result result = latch_get(latch, deadline, ret);
+
+	if (result == LATCH_TIMEOUT) {
+		broker_lock(&api->router->broker);
+		call_cancel(api->router, reply);
+		broker_unlock(&api->router->broker);
+		result = latch_get(latch, clock_deadline(0), ret); /* it may have come just now */
+	}
+	if (result == LATCH_MESSAGE)
+		return 0;
+	return error_set(err, MITOGEN_ERR_TIMEOUT, "%s: no answer in time", name);
+}
+
+static int take_result(struct mitogen_message *m, mitogen_out ret, mitogen_error *err)
+{
+	int r = 0;
+
+	if (message_failure(m)) {
+		r = message_failure(m)->code;
+		if (err)
+			*err = *message_failure(m);
+	} else if (ret.to && ret.type == MITOGEN_OUT_MESSAGE) {
+		mitogen_message **to = ret.to;
+
+		message_unref(*to);
+		*to = m;
+		return 0;
+	} else if (ret.to) {
+		r = mitogen_read_with(m, err, &ret, 1);
+	}
+	message_unref(m);
+	return r;
+}
+
+/* Would waiting keep the answer from coming? */
+static int check_wait(struct api_router *api, mitogen_context handle, mitogen_error *err)
+{
+	if (broker_is_current(&api->router->broker))
+		return error_set(err, MITOGEN_ERR_DEADLOCK, "the broker thread must not wait");
+	if (mitogen_context_id(handle) == api->router->id)
+		return error_set(err, MITOGEN_ERR_DEADLOCK,
+				 "a call of this process to itself would wait for its own main thread");
+	return 0;
+}
+
+int mitogen_call_with(mitogen_context handle, mitogen_function *function, const char *name,
+		      mitogen_out ret, mitogen_error *err, const mitogen_value *values, size_t count)
+{
+	int r = 0;
+	struct api_router *api = api_pin(handle.router, err, &r);
+	struct call_target target = {.deadline = CLOCK_NEVER};
+	struct mitogen_message *m = NULL;
+	uint32_t reply = 0;
+
+	if (!api)
+		return r;
+	name = name_of(function, name, err);
+	r = name ? check_wait(api, handle, err) : MITOGEN_ERR_UNKNOWN;
+	if (r < 0)
+		goto out;
+	target.latch = latch_new();
+	if (!target.latch) {
+		r = error_set_memory(err);
+		goto out;
+	}
+	r = start(api, handle, name, values, count, &target, true, &reply, err);
+	if (r == 0)
+		r = await(api, target.latch, deadline_of(handle), reply, &m, name, err);
+	latch_unref(target.latch);
+	if (r == 0)
+		r = take_result(m, ret, err);
+out:
+	api_unpin(api);
+	return r;
+}
+
+int mitogen_call_async_with(mitogen_context handle, mitogen_function *function, const char *name,
+			    mitogen_receiver receiver, void *tag, mitogen_error *err,
+			    const mitogen_value *values, size_t count)
+{
+	int r = 0;
+	struct api_router *api = api_pin(handle.router, err, &r);
+	struct call_target target = {.tag = tag, .deadline = deadline_of(handle)};
+
+	if (!api)
+		return r;
+	name = name_of(function, name, err);
+	target.latch = name ? receiver_latch(api, receiver, err, &r) : NULL;
+	if (target.latch)
+		r = start(api, handle, name, values, count, &target, false, NULL, err);
+	else if (!name)
+		r = MITOGEN_ERR_UNKNOWN;
+	latch_unref(target.latch);
+	api_unpin(api);
+	return r;
+}
+
+int mitogen_call_no_reply_with(mitogen_context handle, mitogen_function *function,
+			       const char *name, mitogen_error *err, const mitogen_value *values,
+			       size_t count)
+{
+	int r = 0;
+	struct api_router *api = api_pin(handle.router, err, &r);
+
+	if (!api)
+		return r;
+	name = name_of(function, name, err);
+	r = name ? start(api, handle, name, values, count, NULL, false, NULL, err)
+		 : MITOGEN_ERR_UNKNOWN;
+	api_unpin(api);
+	return r;
+}
+
+int mitogen_reply_with(mitogen_message *m, mitogen_error *err, const mitogen_value *values,
+		       size_t count)
+{
+	size_t items = values_count(values, count);
+	struct mitogen_writer w;
+
+	if (!m->function || m->replied)
+		return error_set(err, MITOGEN_ERR_USAGE, "%s",
+				 m->function ? "the call was answered already"
+					     : "this message is no call to this process");
+	message_writer_init(&w);
+	if (items > 1)
+		writer_list_head(&w, items);
+	values_write(&w, values, count);
+	return dispatch_reply(m, &w, err);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <mitogen/mitogen.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+
+int mitogen_fail(mitogen_error *error, const char *type, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	error_vset(error, MITOGEN_ERR_CALL, format, args);
+	va_end(args);
+	error_set_type(error, type);
+	return MITOGEN_ERR_CALL;
+}
+
+int mitogen_fail_errno(mitogen_error *error, const char *format, ...)
+{
+	int number = errno;
+	mitogen_error text;
+	va_list args;
+
+	va_start(args, format);
+	error_vset(&text, MITOGEN_ERR_CALL, format, args);
+	va_end(args);
+	errno = number;
+	error_set_errno(error, "%s", text.text);
+	if (error)
+		error->code = MITOGEN_ERR_CALL;
+	return MITOGEN_ERR_CALL;
+}
+
+const char *mitogen_code_name(int code)
+{
+	return error_code_name(code);
+}
+
+void mitogen_auto_text(char **text)
+{
+	free(*text);
+}

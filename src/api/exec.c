@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "api/exec.h"
+
+#include <mitogen/mitogen.h>
+#include <signal.h>
+#include <string.h>
+
+#include "api/handle.h"
+#include "api/receiver.h"
+#include "api/value.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/list.h"
+#include "base/sys.h"
+#include "core/call.h"
+#include "core/context.h"
+#include "core/flow.h"
+#include "core/latch.h"
+#include "core/router.h"
+#include "wire/cursor.h"
+#include "wire/exec.h"
+
+struct output {
+	struct inflow flow;
+	struct process_object *process;
+	mitogen_event event;
+};
+
+struct process_object {
+	struct map_node by_ref;
+	struct api_router *api;
+	struct latch *latch; /* the receiver's */
+	void *tag;
+	uint32_t context_id;
+	struct output out, err;
+	struct outflow in;
+	uint32_t control;      /* the handle there; 0: not started yet */
+	uint64_t signals;      /* bits, to be sent when it has started */
+	bool stdin_ends;       /* the user has closed it */
+	bool stdin_is_closed;  /* the program has, or there is none */
+	bool wants_room;
+	struct mitogen_message *exit; /* arrived; goes to the latch behind all output */
+	uint64_t out_total, err_total; /* when exit is set */
+};
+
+/* ---- Events, on the broker thread ---- */
+
+static void put(struct process_object *process, struct mitogen_message *m, mitogen_event event)
+{
+	m->event = event;
+	m->tag = process->tag;
+	m->router = process->api->router;
+	m->process_ref = process->by_ref.key;
+	latch_put(process->latch, m, &process->api->router->broker.wakes);
+}
+
+static void destroy(struct process_object *process)
+{
+	struct router *router = process->api->router;
+
+	inflow_close(router, &process->out.flow);
+	inflow_close(router, &process->err.flow);
+	outflow_close(&process->in);
+	map_remove(&process->api->processes, &process->by_ref);
+	message_unref(process->exit);
+	latch_unref(process->latch);
+	sys.free(process);
+}
+
+static void exit_if_complete(struct process_object *process)
+{
+	if (!process->exit || process->out.flow.received < process->out_total ||
+	    process->err.flow.received < process->err_total)
+		return;
+	put(process, process->exit, MITOGEN_EVENT_EXIT);
+	process->exit = NULL;
+	destroy(process);
+}
+
+/* The answer of the call: [status, bytes of stdout, of stderr, was it late]. */
+static void exited(void *owner, struct mitogen_message *m)
+{
+	struct process_object *process = owner;
+	struct cursor c = {m->payload, m->payload + m->size};
+	struct mitogen_message *status;
+	mitogen_error error;
+	uint64_t count;
+	bool late = false;
+
+	process->exit = m;
+	if (message_failure(m)) {
+		exit_if_complete(process);
+		return;
+	}
+	if (cursor_list(&c, &count) < 0 || count != 4 || cursor_skip(&c) < 0 ||
+	    cursor_u64(&c, &process->out_total) < 0 || cursor_u64(&c, &process->err_total) < 0 ||
+	    cursor_bool(&c, &late) < 0) {
+		error_set(&error, MITOGEN_ERR_TYPE, "exec: the context answered with something else");
+		message_set_failure(m, &error);
+	} else if (late) {
+		error_set(&error, MITOGEN_ERR_TIMEOUT, "the program was ended: its time was over");
+		message_set_failure(m, &error);
+	} else {
+		/* the user reads the status alone: the payload becomes that item */
+		status = message_new(m->size - 1);
+		if (status) {
+			memcpy(status->payload, m->payload + 1, status->size);
+			c = (struct cursor){status->payload, status->payload + status->size};
+			cursor_skip(&c);
+			status->size = (size_t)(c.at - status->payload);
+			status->header = m->header;
+			process->exit = status;
+			message_unref(m);
+		}
+	}
+	exit_if_complete(process);
+}
+
+static void send_control(struct process_object *process, int signal)
+{
+	struct mitogen_writer w;
+	struct mitogen_message *m;
+	int ignored;
+
+	message_writer_init(&w);
+	writer_uint(&w, (uint64_t)signal);
+	m = message_from_writer(&w, &ignored);
+	if (!m)
+		return;
+	m->header.dst_id = process->context_id;
+	m->header.handle = process->control;
+	router_send(process->api->router, m, false);
+}
+
+static void offer_room(struct outflow *flow)
+{
+	struct process_object *process = LIST_OWNER(flow, struct process_object, in);
+	struct mitogen_message *m;
+
+	if (!process->wants_room)
+		return;
+	m = message_new(0);
+	if (!m)
+		return;
+	process->wants_room = false;
+	put(process, m, MITOGEN_EVENT_ROOM);
+}
+
+/* [STARTED, PID, stdin handle, control handle] */
+static void started(struct process_object *process, struct cursor *c)
+{
+	struct router *router = process->api->router;
+	struct cursor pid = *c;
+	struct mitogen_message *m;
+	uint32_t stdin_handle;
+
+	if (process->control || cursor_skip(c) < 0 || cursor_u32(c, &stdin_handle) < 0 ||
+	    cursor_u32(c, &process->control) < 0)
+		return;
+	m = message_new((size_t)(c->at - pid.at));
+	if (m) {
+		memcpy(m->payload, pid.at, m->size);
+		pid = (struct cursor){m->payload, m->payload + m->size};
+		cursor_skip(&pid);
+		m->size = (size_t)(pid.at - m->payload);
+		m->header.src_id = process->context_id;
+		put(process, m, MITOGEN_EVENT_STARTED);
+	}
+	outflow_open(router, &process->in, process->context_id, stdin_handle, offer_room);
+	if (process->stdin_ends && !process->stdin_is_closed)
+		outflow_end(router, &process->in);
+	for (int signal = 1; signal < 64; signal++)
+		if (process->signals & UINT64_C(1) << signal)
+			send_control(process, signal);
+	offer_room(&process->in);
+}
+
+static void note(struct process_object *process, const struct mitogen_message *m)
+{
+	struct cursor c = {m->payload, m->payload + m->size};
+	uint64_t count;
+	uint32_t kind;
+
+	if (cursor_list(&c, &count) < 0 || count == 0 || cursor_u32(&c, &kind) < 0)
+		return;
+	if (kind == EXEC_NOTE_STARTED && count == 4) {
+		started(process, &c);
+	} else if (kind == EXEC_NOTE_STDIN_CLOSED) {
+		process->stdin_is_closed = true;
+		offer_room(&process->in); /* the next write says so */
+	}
+}
+
+static void output_received(struct router *router, struct handle *handle,
+			    struct mitogen_message *m)
+{
+	struct inflow *flow = LIST_OWNER(handle, struct inflow, handle);
+	struct output *output = LIST_OWNER(flow, struct output, flow);
+	struct process_object *process = output->process;
+
+	if (!inflow_received(router, flow, m)) {
+		message_unref(m);
+		return;
+	}
+	if (m->header.kind == FRAME_RAW && m->size > 0) {
+		put(process, m, output->event);
+		exit_if_complete(process);
+		return;
+	}
+	if (m->header.kind == FRAME_CBOR && output->event == MITOGEN_EVENT_STDOUT)
+		note(process, m);
+	message_unref(m);
+}
+
+static const struct handle_ops output_ops = {.receive = output_received};
+
+/* ---- The interface ---- */
+
+static struct process_object *find(const struct api_router *api, uint32_t ref)
+{
+	struct map_node *node = map_get(&api->processes, ref);
+
+	return node ? MAP_OWNER(node, struct process_object, by_ref) : NULL;
+}
+
+void process_taken(struct api_router *api, const struct mitogen_message *m)
+{
+	struct process_object *process;
+
+	if (m->event != MITOGEN_EVENT_STDOUT && m->event != MITOGEN_EVENT_STDERR)
+		return;
+	broker_lock(&api->router->broker);
+	process = find(api, m->process_ref);
+	if (process)
+		inflow_consumed(api->router,
+				m->event == MITOGEN_EVENT_STDOUT ? &process->out.flow : &process->err.flow,
+				m->size);
+	broker_unlock(&api->router->broker);
+}
+
+void processes_clear(struct api_router *api)
+{
+	struct map_node *node;
+
+	while ((node = map_next(&api->processes, NULL)) != NULL)
+		destroy(MAP_OWNER(node, struct process_object, by_ref));
+	map_clear(&api->processes);
+}
+
+static void write_strings(struct mitogen_writer *w, const char *const *strings)
+{
+	writer_begin_list(w);
+	for (; strings && *strings; strings++)
+		writer_bytes(w, *strings, strlen(*strings));
+	writer_end(w);
+}
+
+static struct mitogen_message *make_request(const struct process_object *process,
+					    const char *const *argv,
+					    const mitogen_exec_options *options, uint32_t own_id,
+					    mitogen_error *err)
+{
+	struct mitogen_writer w;
+	struct mitogen_message *m;
+	int error;
+
+	message_writer_init(&w);
+	call_write_head(&w, "mitogen", "exec", 7);
+	write_strings(&w, argv);
+	write_strings(&w, options->env);
+	if (options->cwd)
+		writer_bytes(&w, options->cwd, strlen(options->cwd));
+	else
+		writer_nil(&w);
+	writer_uint(&w, options->no_stdin ? EXEC_NO_STDIN : 0);
+	writer_uint(&w, options->timeout_ms > 0 ? (uint64_t)options->timeout_ms : 0);
+	writer_sender(&w, own_id, process->out.flow.handle.by_number.key);
+	writer_sender(&w, own_id, process->err.flow.handle.by_number.key);
+	call_write_tail(&w);
+	m = message_from_writer(&w, &error);
+	if (!m)
+		values_fail(error, argv[0], err);
+	return m;
+}
+
+/* With its ports open; NULL: no memory. */
+static struct process_object *new_process(struct api_router *api, struct context *context,
+					  struct latch *latch, void *tag)
+{
+	struct process_object *process = sys.calloc(1, sizeof(*process));
+
+	if (!process)
+		return NULL;
+	process->api = api;
+	process->context_id = context->id;
+	process->tag = tag;
+	process->out.process = process->err.process = process;
+	process->out.event = MITOGEN_EVENT_STDOUT;
+	process->err.event = MITOGEN_EVENT_STDERR;
+	list_init(&process->in.link);
+	if (map_add(&api->processes, &process->by_ref, ++api->last_ref) < 0)
+		goto no_ref;
+	if (inflow_open(api->router, &process->out.flow, &output_ops, context) < 0)
+		goto no_out;
+	if (inflow_open(api->router, &process->err.flow, &output_ops, context) < 0)
+		goto no_err;
+	process->latch = latch_ref(latch);
+	return process;
+no_err:
+	inflow_close(api->router, &process->out.flow);
+no_out:
+	map_remove(&api->processes, &process->by_ref);
+no_ref:
+	sys.free(process);
+	return NULL;
+}
+
+static mitogen_process start(struct api_router *api, struct context *context,
+			     const char *const *argv, struct latch *latch, void *tag,
+			     const mitogen_exec_options *options, mitogen_error *err)
+{
+	struct process_object *process = new_process(api, context, latch, tag);
+	struct call_target target = {.sink = exited, .sink_owner = process, .deadline = CLOCK_NEVER};
+	mitogen_process handle = {0};
+	struct mitogen_message *m;
+
+	if (!process) {
+		error_set_memory(err);
+		return handle;
+	}
+	process->stdin_is_closed = options->no_stdin;
+	handle = (mitogen_process){.router = api->ref, .ref = process->by_ref.key};
+	m = make_request(process, argv, options, api->router->id, err);
+	if (m && call_start(api->router, context, m, argv[0], &target, false, NULL) == 0)
+		return handle;
+	if (m)
+		error_set_memory(err);
+	destroy(process);
+	return (mitogen_process){0};
+}
+
+mitogen_process mitogen_exec_with(mitogen_context handle, const char *const *argv,
+				  mitogen_receiver receiver, void *tag,
+				  const mitogen_exec_options *options, mitogen_error *err)
+{
+	static const mitogen_exec_options defaults = {.size = sizeof(defaults)};
+	mitogen_process process = {0};
+	struct api_router *pin = api_pin(handle.router, err, NULL), *api;
+	struct context *context;
+	struct latch *latch;
+	int ignored;
+
+	if (!pin)
+		return process;
+	if (!options)
+		options = &defaults;
+	if (options->size != sizeof(*options) || !argv || !argv[0]) {
+		error_set(err, MITOGEN_ERR_USAGE, "%s",
+			  argv && argv[0] ? "the options are of another version of the library"
+					  : "argv is empty");
+		api_unpin(pin);
+		return process;
+	}
+	latch = receiver_latch(pin, receiver, err, &ignored);
+	api = latch ? api_lock_context(handle, &context, err, NULL) : NULL;
+	if (api) {
+		process = start(api, context, argv, latch, tag, options, err);
+		api_unlock(api);
+	}
+	latch_unref(latch);
+	api_unpin(pin);
+	return process;
+}
+
+/* NULL with err set and *ret_code; otherwise locked. */
+static struct process_object *lock_process(mitogen_process handle, mitogen_error *err, int *ret_code)
+{
+	struct api_router *api = api_lock(handle.router, err, ret_code);
+	struct process_object *process;
+
+	if (!api)
+		return NULL;
+	process = find(api, handle.ref);
+	if (process)
+		return process;
+	api_unlock(api);
+	*ret_code = handle.ref ? error_set(err, MITOGEN_ERR_CLOSED, "the program has ended")
+			       : api_fail_none(err, "process");
+	return NULL;
+}
+
+ptrdiff_t mitogen_process_write(mitogen_process handle, const void *data, size_t size,
+				mitogen_error *err)
+{
+	int r = 0;
+	struct process_object *process = lock_process(handle, err, &r);
+	struct api_router *api;
+	struct mitogen_message *m;
+	size_t room;
+
+	if (!process)
+		return r;
+	api = process->api;
+	room = process->control ? outflow_room(&process->in) : 0;
+	if (size > room)
+		size = room;
+	if (size > FRAME_PAYLOAD_MAX)
+		size = FRAME_PAYLOAD_MAX;
+	if (process->stdin_ends || process->stdin_is_closed) {
+		r = error_set(err, MITOGEN_ERR_CLOSED, "the program's stdin is closed");
+	} else if (size == 0) {
+		process->wants_room = true;
+	} else if ((m = message_new(size)) == NULL) {
+		r = error_set_memory(err);
+	} else {
+		memcpy(m->payload, data, size);
+		outflow_send(api->router, &process->in, m, false);
+	}
+	api_unlock(api);
+	return r < 0 ? r : (ptrdiff_t)size;
+}
+
+int mitogen_process_close_stdin(mitogen_process handle, mitogen_error *err)
+{
+	int r = 0;
+	struct process_object *process = lock_process(handle, err, &r);
+
+	if (!process)
+		return r;
+	if (!process->stdin_ends && !process->stdin_is_closed && process->control)
+		outflow_end(process->api->router, &process->in);
+	process->stdin_ends = true;
+	api_unlock(process->api);
+	return 0;
+}
+
+int mitogen_process_signal(mitogen_process handle, int signal, mitogen_error *err)
+{
+	int r = 0;
+	struct process_object *process = lock_process(handle, err, &r);
+
+	if (!process)
+		return r;
+	if (signal < 1 || signal > 63)
+		r = error_set(err, MITOGEN_ERR_USAGE, "%d is no signal", signal);
+	else if (process->control)
+		send_control(process, signal);
+	else
+		process->signals |= UINT64_C(1) << signal;
+	api_unlock(process->api);
+	return r;
+}

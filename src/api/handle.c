@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "api/handle.h"
+
+#include <pthread.h>
+
+#include "base/error.h"
+#include "core/context.h"
+#include "core/router.h"
+
+#define ROUTERS_MAX 64 /* at the same time */
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t unpinned = PTHREAD_COND_INITIALIZER;
+static struct api_router slots[ROUTERS_MAX];
+static bool is_forked, is_watching_forks;
+
+static void after_fork(void)
+{
+	is_forked = true;
+}
+
+/* A ref is the slot's number and a generation: 1 + slot + n * ROUTERS_MAX, never 0. */
+static struct api_router *slot_of(uint32_t ref)
+{
+	return &slots[(ref - 1) % ROUTERS_MAX];
+}
+
+struct api_router *api_add(struct router *router)
+{
+	struct api_router *api = NULL;
+
+	pthread_mutex_lock(&lock);
+	if (!is_watching_forks)
+		is_watching_forks = pthread_atfork(NULL, NULL, after_fork) == 0;
+	for (uint32_t i = 0; i < ROUTERS_MAX && !api; i++) {
+		if (slots[i].is_open)
+			continue;
+		api = &slots[i];
+		api->ref = api->ref ? api->ref + ROUTERS_MAX : i + 1;
+		*api = (struct api_router){.ref = api->ref, .is_open = true, .router = router};
+		router->api_ref = api->ref;
+	}
+	pthread_mutex_unlock(&lock);
+	return api;
+}
+
+void api_remove(struct api_router *api)
+{
+	pthread_mutex_lock(&lock);
+	api->is_closing = true;
+	while (api->pins > 0)
+		pthread_cond_wait(&unpinned, &lock);
+	api->is_open = false;
+	pthread_mutex_unlock(&lock);
+}
+
+int api_fail_none(mitogen_error *err, const char *what)
+{
+	if (err && err->code < 0)
+		return err->code;
+	return error_set(err, MITOGEN_ERR_USAGE, "the %s is none", what);
+}
+
+static int fail(uint32_t ref, mitogen_error *err)
+{
+	if (is_forked)
+		return error_set(err, MITOGEN_ERR_FORKED,
+				 "this process is a fork of the one that has the router");
+	if (ref == 0)
+		return api_fail_none(err, "router or context");
+	return error_set(err, MITOGEN_ERR_CLOSED, "the router is closed");
+}
+
+struct api_router *api_pin(uint32_t ref, mitogen_error *err, int *ret_code)
+{
+	struct api_router *api = slot_of(ref);
+	int code = 0;
+
+	if (ref != 0 && !is_forked) {
+		pthread_mutex_lock(&lock);
+		if (api->ref == ref && api->is_open && !api->is_closing)
+			api->pins++;
+		else
+			api = NULL;
+		pthread_mutex_unlock(&lock);
+		if (api)
+			return api;
+	}
+	code = fail(ref, err);
+	if (ret_code)
+		*ret_code = code;
+	return NULL;
+}
+
+void api_unpin(struct api_router *api)
+{
+	pthread_mutex_lock(&lock);
+	if (--api->pins == 0 && api->is_closing)
+		pthread_cond_broadcast(&unpinned);
+	pthread_mutex_unlock(&lock);
+}
+
+struct api_router *api_lock(uint32_t ref, mitogen_error *err, int *ret_code)
+{
+	struct api_router *api = api_pin(ref, err, ret_code);
+
+	if (api)
+		broker_lock(&api->router->broker);
+	return api;
+}
+
+void api_unlock(struct api_router *api)
+{
+	broker_unlock(&api->router->broker);
+	api_unpin(api);
+}
+
+struct api_router *api_lock_context(mitogen_context handle, struct context **ret,
+				    mitogen_error *err, int *ret_code)
+{
+	struct api_router *api = api_lock(handle.router, err, ret_code);
+	struct context *context;
+	int code;
+
+	if (!api)
+		return NULL;
+	context = context_find(api->router, handle.ref);
+	if (context) {
+		*ret = context;
+		return api;
+	}
+	api_unlock(api);
+	if (handle.ref == 0)
+		code = api_fail_none(err, "context");
+	else
+		code = error_set(err, MITOGEN_ERR_LOST, "the context is gone");
+	if (ret_code)
+		*ret_code = code;
+	return NULL;
+}
+
+mitogen_context api_context_handle(const struct router *router, const struct context *context)
+{
+	return (mitogen_context){.router = router->api_ref,
+				 .ref = context ? context->by_ref.key : 0};
+}

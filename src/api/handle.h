@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * From public handles, which are numbers, to objects. A router that is in use by a call is pinned:
+ * closing waits for it. Lock order: the table's lock, then a router's.
+ */
+#pragma once
+
+#include <mitogen/types.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/map.h"
+
+struct context;
+struct router;
+
+struct api_router { /* what the interface keeps beside a router; maps under the router lock */
+	uint32_t ref;
+	unsigned pins;
+	bool is_open, is_closing;
+	struct router *router;
+	bool is_own; /* made by us: freed when closed */
+	uint32_t last_ref;
+	struct map receivers, processes; /* by the refs of their handles */
+	char *image;
+	int shutdown_ms;
+};
+
+/* Gives router a public number, router->api_ref. NULL: too many routers. */
+struct api_router *api_add(struct router *router);
+/* Waits until nobody uses it, then forgets it. */
+void api_remove(struct api_router *api);
+
+/* Pins. NULL, with err set: stale, none, or we are a forked copy; *ret_code is what to return. err and
+ * ret_code may be NULL. */
+struct api_router *api_pin(uint32_t ref, mitogen_error *err, int *ret_code);
+void api_unpin(struct api_router *api);
+/* Pins and takes the router lock; and back. */
+struct api_router *api_lock(uint32_t ref, mitogen_error *err, int *ret_code);
+void api_unlock(struct api_router *api);
+/* As api_lock, and finds the context, which is never NULL on success. */
+struct api_router *api_lock_context(mitogen_context handle, struct context **ret,
+				    mitogen_error *err, int *ret_code);
+/* The context's handle. Router lock held, or the message pins it. */
+mitogen_context api_context_handle(const struct router *router, const struct context *context);
+
+/* What a handle of none gives: the failure that err holds already, or MITOGEN_ERR_USAGE. */
+int api_fail_none(mitogen_error *err, const char *what);

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "core/message.h"
+
+#include <mitogen/mitogen.h>
+
+#include "api/handle.h"
+#include "core/context.h"
+#include "core/router.h"
+
+mitogen_message *mitogen_message_ref(mitogen_message *m)
+{
+	return message_ref(m);
+}
+
+void mitogen_message_unref(mitogen_message *m)
+{
+	message_unref(m);
+}
+
+mitogen_router mitogen_message_router(const mitogen_message *m)
+{
+	return (mitogen_router){m->router->api_ref};
+}
+
+mitogen_context mitogen_message_from(const mitogen_message *m)
+{
+	struct api_router *api = api_lock(m->router->api_ref, NULL, NULL);
+	mitogen_context from = {0};
+
+	if (!api)
+		return from;
+	from = api_context_handle(api->router, context_of_id(api->router, m->header.src_id));
+	api_unlock(api);
+	return from;
+}
+
+void *mitogen_message_tag(const mitogen_message *m)
+{
+	return m->tag;
+}
+
+mitogen_event mitogen_message_event(const mitogen_message *m)
+{
+	return m->event;
+}

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <mitogen/mitogen.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/exec.h"
+#include "api/handle.h"
+#include "api/receiver.h"
+#include "api/start.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/sys.h"
+#include "core/context.h"
+#include "core/dispatch.h"
+#include "core/flow.h"
+#include "core/latch.h"
+#include "core/router.h"
+
+#define SHUTDOWN_MS 5000
+
+static bool is_initialised;
+
+void mitogen_init(int argc, char **argv)
+{
+	start_child_if_asked(argc, argv);
+	is_initialised = true;
+}
+
+static void closed(struct router *router)
+{
+	broker_stop(&router->broker);
+}
+
+static int open_ports(struct router *router)
+{
+	int r;
+
+	broker_lock(&router->broker);
+	r = dispatch_open(router);
+	if (r == 0)
+		r = flow_open(router);
+	broker_unlock(&router->broker);
+	return r;
+}
+
+static void close_ports(struct router *router)
+{
+	broker_lock(&router->broker);
+	dispatch_close(router);
+	flow_close(router);
+	broker_unlock(&router->broker);
+}
+
+static struct router *new_router(mitogen_error *err)
+{
+	struct router *router = sys.calloc(1, sizeof(*router));
+
+	if (!router) {
+		error_set_memory(err);
+		return NULL;
+	}
+	if (router_init(router, 0, FRAME_NO_CONTEXT, "") < 0) {
+		error_set_errno(err, "cannot set up a router");
+		sys.free(router);
+		return NULL;
+	}
+	router->next_id = 1;
+	router->end_id = UINT32_MAX;
+	router->on_closed = closed;
+	if (open_ports(router) == 0 && broker_start(&router->broker) == 0)
+		return router;
+	error_set_errno(err, "cannot start the broker thread");
+	close_ports(router);
+	router_clear(router);
+	sys.free(router);
+	return NULL;
+}
+
+static void free_router(struct router *router)
+{
+	close_ports(router);
+	router_clear(router);
+	sys.free(router);
+}
+
+static void set_log(const mitogen_router_options *options)
+{
+	enum log_level level = (enum log_level)options->log_level;
+
+	if (options->log_level == MITOGEN_LOG_DEFAULT)
+		level = log_parse_level(getenv("MITOGEN_LOG_LEVEL"), LOG_WARNING);
+	/* both enums have the same numbers */
+	log_set(level, (log_sink *)(uintptr_t)options->log, options->log_user);
+}
+
+mitogen_router mitogen_router_new_with(const mitogen_router_options *options, mitogen_error *err)
+{
+	static const mitogen_router_options defaults = {.size = sizeof(defaults)};
+	struct router *router;
+	struct api_router *api;
+
+	if (!options)
+		options = &defaults;
+	if (!is_initialised || options->size != sizeof(*options)) {
+		error_set(err, MITOGEN_ERR_USAGE, "%s",
+			  is_initialised ? "the options are of another version of the library"
+					 : "mitogen_init or mitogen_start must come first in main");
+		return (mitogen_router){0};
+	}
+	set_log(options);
+	router = new_router(err);
+	if (!router)
+		return (mitogen_router){0};
+	if (options->max_message > 0)
+		router->max_message = options->max_message;
+	api = api_add(router);
+	if (!api) {
+		error_set(err, MITOGEN_ERR_USAGE, "too many routers at once");
+		broker_lock(&router->broker);
+		broker_stop(&router->broker);
+		broker_unlock(&router->broker);
+		pthread_join(router->broker.thread, NULL);
+		free_router(router);
+		return (mitogen_router){0};
+	}
+	api->is_own = true;
+	api->shutdown_ms = options->shutdown_ms > 0 ? options->shutdown_ms : SHUTDOWN_MS;
+	api->image = options->image ? sys_strdup(options->image) : NULL;
+	return (mitogen_router){api->ref};
+}
+
+mitogen_router mitogen_start_with(int argc, char **argv, const mitogen_router_options *options,
+				  mitogen_error *err)
+{
+	mitogen_init(argc, argv);
+	return mitogen_router_new_with(options, err);
+}
+
+struct close_task {
+	struct task task;
+	struct router *router;
+};
+
+static void close_on_broker(struct task *task)
+{
+	router_close(LIST_OWNER(task, struct close_task, task)->router, false);
+}
+
+void mitogen_router_close(mitogen_router handle)
+{
+	struct api_router *api = api_lock(handle.ref, NULL, NULL);
+	struct close_task task;
+
+	if (!api)
+		return;
+	if (!api->is_own || broker_is_current(&api->router->broker) || api->is_closing) {
+		api_unlock(api); /* a child ends with its parent, not by itself */
+		return;
+	}
+	task = (struct close_task){.task.run = close_on_broker, .router = api->router};
+	broker_defer(&api->router->broker, &task.task);
+	receivers_close(api);
+	api_unlock(api);
+	pthread_join(api->router->broker.thread, NULL);
+	api_remove(api);
+	receivers_clear(api);
+	processes_clear(api);
+	free_router(api->router);
+	sys.free(api->image);
+}
+
+int mitogen_finish(mitogen_router router, mitogen_error *err)
+{
+	bool failed = err && err->code < 0;
+
+	mitogen_router_close(router);
+	if (failed)
+		fprintf(stderr, "%s\n", err->text);
+	if (err)
+		err->code = MITOGEN_OK;
+	return failed;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* File descriptors: each has one owner, is close-on-exec and is closed once. */
+#pragma once
+
+/* Ignores -1. Keeps errno. */
+void fd_close(int fd);
+/* Two connected stream sockets, close-on-exec, numbers of at least 3. 0 or -1, errno. */
+int fd_socketpair(int ret[2]);
+/* A pipe, the same. 0 or -1, errno. */
+int fd_pipe(int ret[2]);
+/* 0 or -1, errno. */
+int fd_set_nonblocking(int fd);
+/* A copy with a number of at least 3, close-on-exec. -1: errno. */
+int fd_dup_high(int fd);
+/* Closes every descriptor from lowest on, whoever opened it. */
+void fd_close_from(int lowest);

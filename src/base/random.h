@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Unpredictable numbers from the kernel. Any thread. */
+#pragma once
+
+#include <stdint.h>
+
+uint32_t random_u32(void);

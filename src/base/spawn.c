@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "base/spawn.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
+
+#include "base/cleanup.h"
+#include "base/sys.h"
+
+#define DEFAULT_PATH "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
+
+struct attempt { /* shared with the child until it execs */
+	const struct spawn *spawn;
+	char **script_argv;
+	volatile int error;
+	volatile enum spawn_stage stage;
+};
+
+static void default_signals(void)
+{
+	struct sigaction action = {.sa_handler = SIG_DFL};
+	sigset_t none;
+
+	for (int signal = 1; signal < NSIG; signal++)
+		sigaction(signal, &action, NULL); /* fails for KILL and STOP, which need none */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* In the vfork child: our memory, so nothing but system calls. */
+__attribute__((noreturn)) static void child(struct attempt *attempt)
+{
+	const struct spawn *spawn = attempt->spawn;
+
+	if (spawn->session)
+		setsid();
+	else
+		setpgid(0, 0);
+#ifdef __linux__
+	if (spawn->dies_with_us)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+#endif
+	attempt->stage = SPAWN_FORK;
+	if (dup2(spawn->stdin_fd, 0) < 0 || dup2(spawn->stdout_fd, 1) < 0 ||
+	    dup2(spawn->stderr_fd, 2) < 0)
+		goto failed;
+	attempt->stage = SPAWN_CWD;
+	if (spawn->cwd && chdir(spawn->cwd) < 0)
+		goto failed;
+	attempt->stage = SPAWN_EXEC;
+	default_signals();
+	execve(spawn->path, spawn->argv, spawn->env);
+	if (errno == ENOEXEC && attempt->script_argv)
+		execve("/bin/sh", attempt->script_argv, spawn->env);
+failed:
+	attempt->error = errno;
+	_exit(127);
+}
+
+static char **make_script_argv(const struct spawn *spawn)
+{
+	size_t count = 0;
+	char **argv;
+
+	while (spawn->argv[count])
+		count++;
+	argv = sys.calloc(count + 3, sizeof(*argv));
+	if (!argv)
+		return NULL;
+	argv[0] = (char *)(uintptr_t)"sh";
+	argv[1] = (char *)(uintptr_t)spawn->path;
+	for (size_t i = 1; i < count; i++)
+		argv[i + 1] = spawn->argv[i];
+	return argv;
+}
+
+pid_t spawn_start(const struct spawn *spawn, enum spawn_stage *ret_stage)
+{
+	struct attempt attempt = {.spawn = spawn};
+	sigset_t all, before;
+	pid_t pid;
+
+	if (spawn->scripts) {
+		attempt.script_argv = make_script_argv(spawn);
+		if (!attempt.script_argv) {
+			*ret_stage = SPAWN_FORK;
+			errno = ENOMEM;
+			return -1;
+		}
+	}
+	/* no handler of the host program may run in the child, on our stack */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	pid = vfork();
+	if (pid == 0)
+		child(&attempt);
+	if (pid < 0)
+		attempt.error = errno;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	sys.free(attempt.script_argv);
+	if (attempt.error == 0)
+		return pid;
+	if (pid > 0)
+		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	*ret_stage = attempt.stage;
+	errno = attempt.error;
+	return -1;
+}
+
+static bool is_program(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return false;
+	if (S_ISDIR(st.st_mode) || access(path, X_OK) < 0) {
+		errno = EACCES;
+		return false;
+	}
+	return true;
+}
+
+int spawn_find(const char *name, const char *path, char **ret)
+{
+	CLEANUP_FREE char *candidate = NULL;
+	int error = ENOENT;
+
+	if (strchr(name, '/') || !*name) {
+		candidate = sys_strdup(name);
+		if (!candidate)
+			return -1;
+		if (!is_program(candidate))
+			return -1;
+		*ret = TAKE_PTR(candidate);
+		return 0;
+	}
+	if (!path)
+		path = DEFAULT_PATH;
+	candidate = sys.malloc(strlen(path) + strlen(name) + 3);
+	if (!candidate)
+		return -1;
+	for (;;) {
+		size_t length = strcspn(path, ":");
+
+		memcpy(candidate, path, length);
+		strcpy(candidate + length, length ? "/" : "./");
+		strcat(candidate, name);
+		if (is_program(candidate)) {
+			*ret = TAKE_PTR(candidate);
+			return 0;
+		}
+		if (errno == EACCES)
+			error = EACCES;
+		if (!path[length])
+			break;
+		path += length + 1;
+	}
+	errno = error;
+	return -1;
+}

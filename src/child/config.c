@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "child/config.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/sys.h"
+#include "wire/cursor.h"
+#include "wire/frame.h"
+#include "wire/handles.h"
+
+static int read_all(int fd, void *data, size_t size)
+{
+	uint8_t *at = data;
+
+	while (size > 0) {
+		ssize_t n = sys.read(fd, at, size);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return -1;
+		at += n;
+		size -= (size_t)n;
+	}
+	return 0;
+}
+
+static int read_path(struct cursor *c, char *out, size_t size)
+{
+	const uint8_t *data;
+	size_t length;
+
+	if (cursor_string(c, CBOR_TEXT, &data, &length) < 0 || length >= size)
+		return -1;
+	memcpy(out, data, length);
+	out[length] = '\0';
+	return 0;
+}
+
+static int parse(const uint8_t *data, size_t size, struct config *config)
+{
+	static const struct {
+		const char *name;
+		size_t offset;
+	} numbers[] = {
+		{"id", offsetof(struct config, id)},
+		{"ids", offsetof(struct config, ids)},
+		{"log", offsetof(struct config, log_level)},
+		{"max", offsetof(struct config, max_message)},
+		{"parent", offsetof(struct config, parent_id)},
+	};
+	struct cursor c = {data, data + size};
+	uint64_t count;
+
+	if (cbor_check(data, size) < 0 || cursor_map(&c, &count) < 0)
+		return -1;
+	while (count-- > 0) {
+		const uint8_t *key;
+		size_t length, i;
+
+		if (cursor_string(&c, CBOR_TEXT, &key, &length) < 0)
+			return -1;
+		for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+			if (length == strlen(numbers[i].name) && !memcmp(key, numbers[i].name, length))
+				break;
+		if (i < sizeof(numbers) / sizeof(numbers[0])) {
+			if (cursor_u32(&c, (uint32_t *)(void *)((char *)config + numbers[i].offset)) < 0)
+				return -1;
+		} else if (length == 4 && memcmp(key, "path", 4) == 0) {
+			if (read_path(&c, config->path, sizeof(config->path)) < 0)
+				return -1;
+		} else if (cursor_skip(&c) < 0) { /* of a newer parent */
+			return -1;
+		}
+	}
+	return config->id > 0 && config->ids > 0 ? 0 : -1;
+}
+
+int config_read(int fd, struct config *ret)
+{
+	uint8_t header_bytes[FRAME_HEADER_SIZE], payload[4096];
+	struct frame_header header;
+
+	*ret = (struct config){0};
+	if (read_all(fd, header_bytes, sizeof(header_bytes)) < 0 ||
+	    frame_decode(header_bytes, sizeof(header_bytes), &header) != FRAME_OK ||
+	    header.handle != HANDLE_CONFIG || header.kind != FRAME_CBOR || header.flags != 0 ||
+	    header.length > sizeof(payload) || read_all(fd, payload, header.length) < 0)
+		return -1;
+	return parse(payload, header.length, ret);
+}

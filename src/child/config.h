@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The first message from the parent: who we are. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct config {
+	uint32_t id, parent_id;
+	uint32_t ids;    /* how many, ours being the first */
+	uint32_t log_level;
+	uint32_t max_message;
+	char path[1024]; /* our name, as the parent has it */
+};
+
+/* Reads it from fd, waiting. 0, or -1: the parent is gone or sent something else. */
+int config_read(int fd, struct config *ret);

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "child/start.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/sys.h"
+#include "child/config.h"
+#include "core/dispatch.h"
+#include "core/flow.h"
+#include "core/router.h"
+#include "wire/bootstrap.h"
+#include "wire/handles.h"
+
+#define PATIENCE_MS  5000 /* for a function that runs when we are asked to end */
+#define LAST_WORK_MS 2000 /* for what is below us, when our parent is gone */
+
+static struct {
+	struct router router;
+	struct neighbour parent;
+	struct handle shutdown;
+	struct timer patience;
+	bool is_orphan;
+	bool main_is_done; /* the main thread runs nothing any more */
+} self;
+
+bool child_is_child(int argc, char *const *argv)
+{
+	return argc == 2 && strcmp(argv[1], BOOTSTRAP_CHILD_MODE) == 0;
+}
+
+__attribute__((noreturn)) static void give_up(const char *why)
+{
+	fprintf(stderr, "mitogen: this process was started as a child, but %s; %s\n", why,
+		"it is not meant to be started by hand");
+	_exit(1);
+}
+
+/* ---- The end ---- */
+
+/* Nothing is below us any more. Broker thread. */
+static void closed(struct router *router)
+{
+	/* an orphan's functions have nobody to work for; a hanging one cannot be ended otherwise */
+	if (self.is_orphan)
+		_exit(0);
+	if (self.main_is_done)
+		broker_stop(&router->broker);
+}
+
+static void out_of_patience(struct timer *timer)
+{
+	(void)timer;
+	_exit(0);
+}
+
+static void begin_end(struct router *router, bool is_orphan)
+{
+	int patience_ms = is_orphan ? LAST_WORK_MS : PATIENCE_MS;
+
+	self.is_orphan |= is_orphan;
+	broker_set_timer(&router->broker, &self.patience, clock_deadline(patience_ms));
+	router_close(router, is_orphan);
+}
+
+static void parent_ended(struct neighbour *neighbour, const char *why)
+{
+	if (why)
+		log_write(LOG_ERROR, "the stream from the parent is corrupt: %s", why);
+	neighbour_close(neighbour);
+	begin_end(neighbour->router, true);
+}
+
+static const struct neighbour_events parent_events = {.ended = parent_ended};
+
+static void shutdown_received(struct router *router, struct handle *handle,
+			      struct mitogen_message *m)
+{
+	(void)handle;
+	message_unref(m);
+	begin_end(router, false);
+}
+
+static const struct handle_ops shutdown_ops = {
+	.receive = shutdown_received,
+	.policy = handles_allow_parents,
+};
+
+/* ---- The beginning ---- */
+
+/* The stream goes to high numbers; what is printed follows stderr to the parent's log. */
+static void take_descriptors(int *ret_in, int *ret_out)
+{
+	int null;
+
+	fd_close_from(3);
+	*ret_in = fd_dup_high(STDIN_FILENO);
+	*ret_out = fd_dup_high(STDOUT_FILENO);
+	if (*ret_in < 0 || *ret_out < 0)
+		give_up("its standard input or output is closed");
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null < 0 || dup2(null, STDIN_FILENO) < 0)
+		close(STDIN_FILENO); /* a machine without /dev: reading fails, which is as good */
+	fd_close(null);
+	if (dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
+		close(STDOUT_FILENO);
+}
+
+static void open_ports(struct router *router, const struct config *config, int in, int out)
+{
+	broker_lock(&router->broker);
+	neighbour_init(&self.parent, router, &parent_events, "parent");
+	self.parent.is_parent = true;
+	router->parent = &self.parent;
+	self.patience.due = out_of_patience;
+	if (dispatch_open(router) < 0 || flow_open(router) < 0 ||
+	    handles_add(router, &self.shutdown, HANDLE_SHUTDOWN, &shutdown_ops, NULL) < 0 ||
+	    router_add_route(router, config->parent_id, &self.parent) < 0 ||
+	    stream_open(&self.parent.stream, in, out) < 0)
+		give_up("it is out of memory");
+	broker_unlock(&router->broker);
+}
+
+static void finish_main(struct router *router)
+{
+	fflush(NULL); /* what functions printed */
+	broker_lock(&router->broker);
+	self.main_is_done = true;
+	if (router->closing && list_is_empty(&router->residents))
+		broker_stop(&router->broker);
+	broker_unlock(&router->broker);
+	pthread_join(router->broker.thread, NULL);
+	_exit(0);
+}
+
+void child_run(const struct builtin *builtins, void (*prepare)(struct router *router))
+{
+	struct router *router = &self.router;
+	static const char ready[] = BOOTSTRAP_READY "\n";
+	struct config config;
+	int in, out;
+
+	take_descriptors(&in, &out);
+	if (sys.write(out, ready, strlen(ready)) < 0 || config_read(in, &config) < 0)
+		give_up("nobody told it who it is");
+	log_set((enum log_level)config.log_level, NULL, NULL);
+	if (router_init(router, config.id, config.parent_id, config.path) < 0)
+		give_up("it is out of memory");
+	router->next_id = config.id + 1;
+	router->end_id = config.id + config.ids;
+	router->max_message = config.max_message;
+	router->builtins = builtins;
+	router->on_closed = closed;
+	open_ports(router, &config, in, out);
+	prepare(router);
+	if (broker_start(&router->broker) < 0)
+		give_up("it cannot start a thread");
+	dispatch_run(router);
+	finish_main(router);
+	_exit(0);
+}

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The ways to start a child. */
+#pragma once
+
+#include "parent/connection.h"
+
+extern const struct connect_method connect_local;

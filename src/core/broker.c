@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "core/broker.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+#ifdef __linux__
+#include <sys/eventfd.h>
+#endif
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/sys.h"
+#include "core/latch.h"
+
+#define READY_MAX	  64
+#define BROKER_STACK_SIZE (256 * 1024)
+
+static void drain_wake(struct source *source, unsigned events)
+{
+	char bytes[64];
+
+	(void)events;
+	/* the descriptor does not block: this ends when it is empty */
+	while (sys.read(source->fd, bytes, sizeof(bytes)) > 8)
+		;
+}
+
+static int open_wake(int ret[2])
+{
+#ifdef __linux__
+	ret[0] = ret[1] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return ret[0] < 0 ? -1 : 0;
+#else
+	if (fd_pipe(ret) < 0)
+		return -1;
+	fd_set_nonblocking(ret[0]);
+	fd_set_nonblocking(ret[1]);
+	return 0;
+#endif
+}
+
+static void close_wake(const int fds[2])
+{
+	fd_close(fds[0]);
+	if (fds[1] != fds[0])
+		fd_close(fds[1]);
+}
+
+int broker_init(struct broker *broker)
+{
+	*broker = (struct broker){.ops = poller_choose()};
+	list_init(&broker->timers);
+	list_init(&broker->tasks);
+	list_init(&broker->closing);
+	if (open_wake(broker->wake_fds) < 0)
+		return -1;
+	broker->poller = broker->ops->create();
+	if (!broker->poller)
+		goto no_poller;
+	broker->wake.fd = broker->wake_fds[0];
+	broker->wake.ready = drain_wake;
+	broker->wake.wanted = POLLER_READ;
+	if (broker->ops->update(broker->poller, &broker->wake, 0) < 0)
+		goto no_watch;
+	pthread_mutex_init(&broker->lock, NULL);
+	return 0;
+no_watch:
+	broker->ops->destroy(broker->poller);
+no_poller:
+	close_wake(broker->wake_fds);
+	return -1;
+}
+
+void broker_clear(struct broker *broker)
+{
+	broker->ops->destroy(broker->poller);
+	close_wake(broker->wake_fds);
+	pthread_mutex_destroy(&broker->lock);
+}
+
+bool broker_is_current(const struct broker *broker)
+{
+	return broker->running && pthread_equal(pthread_self(), broker->thread);
+}
+
+void broker_lock(struct broker *broker)
+{
+	pthread_mutex_lock(&broker->lock);
+}
+
+void broker_unlock(struct broker *broker)
+{
+	struct latch *wakes = TAKE_PTR(broker->wakes);
+
+	pthread_mutex_unlock(&broker->lock);
+	latch_wake_all(wakes);
+}
+
+/* Makes the thread look at tasks and timers, unless it is about to do so anyway. */
+static void kick(struct broker *broker)
+{
+	static const uint64_t one = 1;
+
+	if (!broker->polling || broker->kicked)
+		return;
+	broker->kicked = true;
+	/* full means that it wakes up anyway */
+	if (sys.write(broker->wake_fds[1], &one, sizeof(one)) < 0)
+		return;
+}
+
+void broker_defer(struct broker *broker, struct task *task)
+{
+	if (list_is_linked(&task->link))
+		return;
+	list_append(&broker->tasks, &task->link);
+	kick(broker);
+}
+
+void broker_set_timer(struct broker *broker, struct timer *timer, int64_t deadline)
+{
+	timer_insert(&broker->timers, timer, deadline);
+	if (broker->timers.next == &timer->link)
+		kick(broker);
+}
+
+void broker_stop(struct broker *broker)
+{
+	broker->stopping = true;
+	kick(broker);
+}
+
+int broker_watch(struct broker *broker, struct source *source, unsigned events)
+{
+	source->wanted = 0;
+	return broker_want(broker, source, events);
+}
+
+int broker_want(struct broker *broker, struct source *source, unsigned events)
+{
+	unsigned before = source->wanted;
+
+	if (events == before)
+		return 0;
+	source->wanted = events;
+	if (broker->ops->update(broker->poller, source, before) == 0)
+		return 0;
+	source->wanted = before;
+	return -1;
+}
+
+void broker_unwatch(struct broker *broker, struct source *source)
+{
+	broker_want(broker, source, 0);
+	source->ready = NULL;
+}
+
+void broker_close_later(struct broker *broker, struct closing *closing)
+{
+	list_append(&broker->closing, &closing->link);
+	kick(broker);
+}
+
+static void run_tasks(struct broker *broker)
+{
+	struct list tasks, *node;
+
+	list_init(&tasks);
+	list_splice(&tasks, &broker->tasks);
+	while ((node = list_pop(&tasks)) != NULL) {
+		struct task *task = LIST_OWNER(node, struct task, link);
+
+		task->run(task);
+	}
+}
+
+static void destroy_closing(struct broker *broker)
+{
+	struct list *node;
+
+	while ((node = list_pop(&broker->closing)) != NULL) {
+		struct closing *closing = LIST_OWNER(node, struct closing, link);
+
+		closing->destroy(closing);
+	}
+}
+
+static void poll_once(struct broker *broker, int timeout_ms)
+{
+	struct poller_ready ready[READY_MAX];
+	int count;
+
+	broker->polling = true;
+	broker->kicked = false;
+	broker_unlock(broker);
+	count = broker->ops->wait(broker->poller, ready, READY_MAX, timeout_ms);
+	broker_lock(broker);
+	broker->polling = false;
+	for (int i = 0; i < count; i++)
+		if (ready[i].source->ready) /* not unwatched by one before it */
+			ready[i].source->ready(ready[i].source, ready[i].events);
+}
+
+static void *loop(void *argument)
+{
+	struct broker *broker = argument;
+
+	broker_lock(broker);
+	while (!broker->stopping) {
+		int timeout_ms;
+
+		run_tasks(broker);
+		timeout_ms = timer_run(&broker->timers);
+		destroy_closing(broker);
+		if (!list_is_empty(&broker->tasks))
+			timeout_ms = 0;
+		if (!broker->stopping)
+			poll_once(broker, timeout_ms);
+	}
+	destroy_closing(broker);
+	broker_unlock(broker);
+	return NULL;
+}
+
+int broker_start(struct broker *broker)
+{
+	pthread_attr_t attributes;
+	sigset_t all, before;
+	int error;
+
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, BROKER_STACK_SIZE);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	broker_lock(broker); /* the thread must not run before its ID is written */
+	error = pthread_create(&broker->thread, &attributes, loop, broker);
+	broker->running = error == 0;
+	broker_unlock(broker);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attributes);
+	errno = error;
+	return error ? -1 : 0;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The I/O loop of a router and its thread. It holds the router lock all the time but while it waits
+ * in the poller and while it wakes sleeping threads. docs/adr/0001-threads-and-locks.md has the
+ * rules; every function says on which thread it may be called.
+ */
+#pragma once
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "base/list.h"
+#include "core/poller.h"
+#include "core/timer.h"
+
+struct latch;
+
+/* Work for the broker thread; sits in its owner. */
+struct task {
+	struct list link;
+	void (*run)(struct task *task); /* router lock held */
+};
+
+/* Something that may be named by an event of the current round: destroyed when that is over. */
+struct closing {
+	struct list link;
+	void (*destroy)(struct closing *closing); /* router lock held */
+};
+
+struct broker {
+	pthread_mutex_t lock; /* the router lock */
+	pthread_t thread;
+	const struct poller_ops *ops;
+	struct poller *poller;
+	int wake_fds[2]; /* an eventfd twice, or a pipe */
+	struct source wake;
+	struct list timers, tasks, closing;
+	struct latch *wakes; /* with sleepers; woken when the lock is dropped */
+	bool running, polling, kicked, stopping;
+};
+
+/* 0, or -1 with errno; then nothing is left. */
+int broker_init(struct broker *broker);
+/* Starts the thread, all signals blocked. 0 or -1, errno. */
+int broker_start(struct broker *broker);
+/* Makes the loop end after this round. Lock held. */
+void broker_stop(struct broker *broker);
+/* After the thread has ended, or if it never started. */
+void broker_clear(struct broker *broker);
+bool broker_is_current(const struct broker *broker); /* is this its thread? */
+
+/* Any thread. Dropping the lock wakes the latches that were filled under it. */
+void broker_lock(struct broker *broker);
+void broker_unlock(struct broker *broker);
+
+/* Any thread, lock held. */
+void broker_defer(struct broker *broker, struct task *task); /* once, if it is deferred already */
+void broker_set_timer(struct broker *broker, struct timer *timer, int64_t deadline);
+
+/* Broker thread, lock held. */
+int broker_watch(struct broker *broker, struct source *source, unsigned events); /* 0 or -1, errno */
+int broker_want(struct broker *broker, struct source *source, unsigned events);  /* the same */
+void broker_unwatch(struct broker *broker, struct source *source);
+void broker_close_later(struct broker *broker, struct closing *closing);

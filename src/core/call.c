@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "core/call.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/sys.h"
+#include "core/context.h"
+#include "core/latch.h"
+#include "core/router.h"
+#include "wire/handles.h"
+
+struct call {
+	struct handle handle;
+	struct call_target target;
+	struct timer timer;
+	struct router *router;
+	struct context *context;
+	struct mitogen_message *spare; /* carries a failure, even without memory */
+	char function[];
+};
+
+void call_write_head(struct mitogen_writer *w, const char *module, const char *function,
+		     uint64_t count)
+{
+	writer_list_head(w, 6);
+	writer_nil(w); /* chain */
+	if (module)
+		writer_string(w, module);
+	else
+		writer_nil(w);
+	writer_nil(w); /* class */
+	writer_string(w, function);
+	writer_list_head(w, count);
+}
+
+void call_write_tail(struct mitogen_writer *w)
+{
+	writer_nil(w);
+}
+
+static void free_call(struct call *call)
+{
+	timer_cancel(&call->timer);
+	message_unref(call->spare);
+	latch_unref(call->target.latch);
+	sys.free(call);
+}
+
+/* Hands over m as the one answer; the call is no more. */
+static void finish(struct call *call, struct mitogen_message *m)
+{
+	m->tag = call->target.tag;
+	m->router = call->router;
+	if (call->target.latch)
+		latch_put(call->target.latch, m, &call->router->broker.wakes);
+	else
+		call->target.sink(call->target.sink_owner, m);
+	free_call(call);
+}
+
+/* Fills in where a failure happened, and says so in its text too. */
+static void fail(struct call *call, struct mitogen_message *m, mitogen_error *error)
+{
+	error_set_where(error, call->context->path, call->function);
+	error_prefix(error, "%s: ", error->where);
+	message_set_failure(m, error);
+	finish(call, m);
+}
+
+static void fail_spare(struct call *call, mitogen_error *error)
+{
+	struct mitogen_message *m = call->spare;
+
+	call->spare = NULL;
+	m->header.src_id = call->context->id;
+	fail(call, m, error);
+}
+
+static void receive(struct router *router, struct handle *handle, struct mitogen_message *m)
+{
+	struct call *call = LIST_OWNER(handle, struct call, handle);
+	mitogen_error error;
+
+	handles_remove(router, handle);
+	if (m->header.kind == FRAME_CBOR && !message_is_call_error(m)) {
+		finish(call, m);
+		return;
+	}
+	message_decode_failure(m, &error);
+	if (m->header.kind == FRAME_DEAD && error.code == MITOGEN_ERR_LOST &&
+	    call->context->state >= CONTEXT_LOST)
+		context_loss(call->context, &error);
+	fail(call, m, &error);
+}
+
+static void lost(struct router *router, struct handle *handle, const mitogen_error *why)
+{
+	struct call *call = LIST_OWNER(handle, struct call, handle);
+	mitogen_error error = *why;
+
+	handles_remove(router, handle);
+	fail_spare(call, &error);
+}
+
+static const struct handle_ops reply_ops = {.receive = receive, .lost = lost};
+
+static void due(struct timer *timer)
+{
+	struct call *call = LIST_OWNER(timer, struct call, timer);
+	mitogen_error error;
+
+	handles_remove(call->router, &call->handle);
+	error_set(&error, MITOGEN_ERR_TIMEOUT, "no answer in time");
+	fail_spare(call, &error);
+}
+
+static struct call *new_call(struct router *router, struct context *context, const char *function,
+			     const struct call_target *target)
+{
+	size_t size = strlen(function) + 1;
+	struct call *call = sys.malloc(sizeof(*call) + size);
+
+	if (!call)
+		return NULL;
+	*call = (struct call){.router = router, .context = context, .target = *target};
+	memcpy(call->function, function, size);
+	call->timer.due = due;
+	call->spare = message_new(0);
+	if (!call->spare || handles_add(router, &call->handle, 0, &reply_ops, context) < 0) {
+		message_unref(call->spare);
+		sys.free(call);
+		return NULL;
+	}
+	if (target->latch)
+		latch_ref(target->latch);
+	if (target->deadline != CLOCK_NEVER)
+		broker_set_timer(&router->broker, &call->timer, target->deadline);
+	return call;
+}
+
+int call_start(struct router *router, struct context *context, struct mitogen_message *request,
+	       const char *function, const struct call_target *target, bool now,
+	       uint32_t *ret_handle)
+{
+	struct call *call = NULL;
+	mitogen_error error;
+
+	if (target) {
+		call = new_call(router, context, function, target);
+		if (!call) {
+			message_unref(request);
+			return MITOGEN_ERR_MEMORY;
+		}
+		request->header.reply_to = call->handle.by_number.key;
+		if (ret_handle)
+			*ret_handle = request->header.reply_to;
+	}
+	if (context->state >= CONTEXT_LOST) {
+		message_unref(request);
+		context_loss(context, &error);
+		if (call)
+			lost(router, &call->handle, &error);
+		return 0;
+	}
+	request->header.dst_id = context->id;
+	request->header.handle = HANDLE_CALL_FUNCTION;
+	router_send(router, request, now);
+	return 0;
+}
+
+void call_cancel(struct router *router, uint32_t number)
+{
+	struct handle *handle = handles_find(router, number);
+
+	if (!handle || handle->ops != &reply_ops)
+		return;
+	handles_remove(router, handle);
+	free_call(LIST_OWNER(handle, struct call, handle));
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "core/context.h"
+
+#include <stdio.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/sys.h"
+#include "core/latch.h"
+#include "core/router.h"
+
+#define LOST_MAX 1024 /* of how many lost contexts the reason is kept */
+
+struct watcher {
+	struct list link;
+	enum context_state state;
+	struct latch *latch;
+	struct mitogen_message *m;
+};
+
+const char *context_state_name(enum context_state state)
+{
+	static const char *const names[] = {"connecting", "ready", "lost", "gone"};
+
+	return names[state];
+}
+
+struct context *context_new(struct router *router, uint32_t id, char *path)
+{
+	struct context *context = sys.calloc(1, sizeof(*context));
+
+	if (!context)
+		goto no_context;
+	context->id = id;
+	context->path = path;
+	list_init(&context->handles);
+	list_init(&context->watchers);
+	if (map_add(&router->contexts_by_id, &context->by_id, id) < 0)
+		goto no_id;
+	if (map_add(&router->contexts_by_ref, &context->by_ref, ++router->last_ref) < 0)
+		goto no_ref;
+	return context;
+no_ref:
+	map_remove(&router->contexts_by_id, &context->by_id);
+no_id:
+	sys.free(context);
+no_context:
+	sys.free(path);
+	return NULL;
+}
+
+struct context *context_of_id(struct router *router, uint32_t id)
+{
+	struct map_node *node = map_get(&router->contexts_by_id, id);
+	struct context *context;
+	char name[24];
+
+	if (node)
+		return MAP_OWNER(node, struct context, by_id);
+	if (id == router->id)
+		snprintf(name, sizeof(name), "%s", "self");
+	else if (id == 0)
+		snprintf(name, sizeof(name), "%s", "master");
+	else
+		snprintf(name, sizeof(name), "context %u", id);
+	context = context_new(router, id, sys_strdup(name));
+	if (context)
+		context->state = CONTEXT_READY;
+	return context;
+}
+
+struct context *context_find(const struct router *router, uint32_t ref)
+{
+	struct map_node *node = map_get(&router->contexts_by_ref, ref);
+
+	return node ? MAP_OWNER(node, struct context, by_ref) : NULL;
+}
+
+static void destroy(struct router *router, struct context *context)
+{
+	map_remove(&router->contexts_by_id, &context->by_id);
+	map_remove(&router->contexts_by_ref, &context->by_ref);
+	list_remove(&context->lost);
+	sys.free(context->path);
+	sys.free(context->why);
+	sys.free(context);
+}
+
+void context_clear_all(struct router *router)
+{
+	struct map_node *node;
+
+	while ((node = map_next(&router->contexts_by_ref, NULL)) != NULL)
+		destroy(router, MAP_OWNER(node, struct context, by_ref));
+}
+
+int context_loss(const struct context *context, mitogen_error *err)
+{
+	static const mitogen_error unknown = {.code = MITOGEN_ERR_LOST,
+					      .text = "the context is gone"};
+
+	if (err)
+		*err = context->why ? *context->why : unknown;
+	return context->why ? context->why->code : unknown.code;
+}
+
+static void notify(struct router *router, struct context *context)
+{
+	LIST_FOR_EACH_SAFE(node, &context->watchers) {
+		struct watcher *watcher = LIST_OWNER(node, struct watcher, link);
+
+		if (context->state < watcher->state)
+			continue;
+		if (watcher->state == CONTEXT_READY && context->state > CONTEXT_READY) {
+			mitogen_error why;
+
+			context_loss(context, &why);
+			message_set_failure(watcher->m, &why);
+		}
+		latch_put(watcher->latch, watcher->m, &router->broker.wakes);
+		latch_unref(watcher->latch);
+		list_remove(&watcher->link);
+		sys.free(watcher);
+	}
+}
+
+static void fail_handles(struct router *router, struct context *context, const mitogen_error *why)
+{
+	while (!list_is_empty(&context->handles)) {
+		struct handle *handle =
+			LIST_OWNER(context->handles.next, struct handle, of_respondent);
+
+		list_remove(&handle->of_respondent);
+		handle->respondent = NULL;
+		if (handle->ops->lost)
+			handle->ops->lost(router, handle, why);
+	}
+}
+
+void context_set_state(struct router *router, struct context *context, enum context_state state,
+		       const mitogen_error *why)
+{
+	if (state <= context->state)
+		return;
+	log_write(LOG_DEBUG, "%s: %s -> %s%s%s", context->path, context_state_name(context->state),
+		  context_state_name(state), why ? ": " : "", why ? why->text : "");
+	context->state = state;
+	if (why && !context->why) {
+		context->why = sys.malloc(sizeof(*why));
+		if (context->why)
+			*context->why = *why;
+	}
+	if (why)
+		fail_handles(router, context, why);
+	notify(router, context);
+	if (state != CONTEXT_GONE)
+		return;
+	list_append(&router->lost_contexts, &context->lost);
+	if (++router->lost_count > LOST_MAX) {
+		destroy(router, LIST_OWNER(router->lost_contexts.next, struct context, lost));
+		router->lost_count--;
+	}
+}
+
+int context_watch(struct router *router, struct context *context, enum context_state state,
+		  struct latch *latch)
+{
+	struct watcher *watcher = sys.malloc(sizeof(*watcher));
+	struct mitogen_message *m = message_new(0);
+
+	if (!watcher || !m) {
+		sys.free(watcher);
+		message_unref(m);
+		return MITOGEN_ERR_MEMORY;
+	}
+	*watcher = (struct watcher){.state = state, .latch = latch_ref(latch), .m = m};
+	list_append(&context->watchers, &watcher->link);
+	notify(router, context);
+	return 0;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What this process knows of a process taking part: how it is called, whether it is there, and who
+ * here waits for it. Router lock.
+ */
+#pragma once
+
+#include <mitogen/types.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "base/map.h"
+
+struct latch;
+struct router;
+
+enum context_state { /* in this order, some may be left out; one setter logs it */
+	CONTEXT_CONNECTING,
+	CONTEXT_READY,
+	CONTEXT_LOST, /* can be reached no more: .why */
+	CONTEXT_GONE, /* and its process is reaped */
+};
+
+struct context {
+	struct map_node by_ref, by_id;
+	struct list lost; /* in router->lost_contexts */
+	struct list handles;  /* ports that wait for it */
+	struct list watchers;
+	uint32_t id;
+	enum context_state state;
+	char *path;
+	mitogen_error *why; /* when lost */
+	void *connection;   /* the parent layer's, of a child of ours */
+};
+
+/* Takes path over. NULL: no memory. */
+struct context *context_new(struct router *router, uint32_t id, char *path);
+/* The one with this ID, made if there is none. NULL: no memory. */
+struct context *context_of_id(struct router *router, uint32_t id);
+struct context *context_find(const struct router *router, uint32_t ref); /* or NULL */
+void context_clear_all(struct router *router);
+
+/* Tells the watchers. For CONTEXT_LOST, why is copied, and everything that waits for it fails. */
+void context_set_state(struct router *router, struct context *context, enum context_state state,
+		       const mitogen_error *why);
+const char *context_state_name(enum context_state state);
+/* Fails with what is known of its loss. Returns the code. */
+int context_loss(const struct context *context, mitogen_error *err);
+/* One message comes to latch when the context has reached that state or a later one; a failure if it
+ * was lost before it was ready. 0, or MITOGEN_ERR_MEMORY. */
+int context_watch(struct router *router, struct context *context, enum context_state state,
+		  struct latch *latch);

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Calls to this process: the CALL_FUNCTION port, which starts builtins on the broker thread and
+ * queues the rest, and the loop of the main thread, which runs them.
+ */
+#pragma once
+
+#include <mitogen/types.h>
+
+struct router;
+
+/* Router lock held. 0, or MITOGEN_ERR_MEMORY. */
+int dispatch_open(struct router *router);
+void dispatch_close(struct router *router);
+/* The main thread of a child: runs calls until the queue is closed. */
+void dispatch_run(struct router *router);
+/* The argument list of a call. Cannot fail: dispatch has checked it. */
+struct cursor;
+struct cursor dispatch_arguments(const struct mitogen_message *m);
+/* Answers the call m, whose function is running, with the items in w, taken over. wait: nothing else
+ * is left to run, so the answer is written at once. 0, or a negative code. */
+struct mitogen_writer;
+int dispatch_reply(struct mitogen_message *m, struct mitogen_writer *w, mitogen_error *err);

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "core/flow.h"
+
+#include "base/log.h"
+#include "base/sys.h"
+#include "core/context.h"
+#include "core/router.h"
+#include "wire/cursor.h"
+#include "wire/handles.h"
+
+/* ---- Sending ---- */
+
+void outflow_open(struct router *router, struct outflow *flow, uint32_t dst_id, uint32_t handle,
+		  void (*room)(struct outflow *flow))
+{
+	*flow = (struct outflow){
+		.dst_id = dst_id, .handle = handle, .granted = FLOW_WINDOW, .room = room};
+	list_append(&router->outflows, &flow->link);
+}
+
+void outflow_close(struct outflow *flow)
+{
+	list_remove(&flow->link);
+}
+
+size_t outflow_room(const struct outflow *flow)
+{
+	return flow->ended ? 0 : (size_t)(flow->granted - flow->sent);
+}
+
+static void send_on(struct router *router, struct outflow *flow, struct mitogen_message *m,
+		    bool now)
+{
+	m->header.flags = FRAME_BULK;
+	m->header.dst_id = flow->dst_id;
+	m->header.handle = flow->handle;
+	router_send(router, m, now);
+}
+
+void outflow_send(struct router *router, struct outflow *flow, struct mitogen_message *m, bool now)
+{
+	flow->sent += m->size;
+	m->header.kind = FRAME_RAW;
+	send_on(router, flow, m, now);
+}
+
+void outflow_send_note(struct router *router, struct outflow *flow, struct mitogen_message *m)
+{
+	send_on(router, flow, m, false);
+}
+
+void outflow_end(struct router *router, struct outflow *flow)
+{
+	struct mitogen_message *m = message_new(0);
+
+	flow->ended = true;
+	if (!m) {
+		log_write(LOG_ERROR, "out of memory: the end of a stream was not sent");
+		return;
+	}
+	m->header.kind = FRAME_DEAD;
+	send_on(router, flow, m, false);
+}
+
+/* ---- Receiving ---- */
+
+int inflow_open(struct router *router, struct inflow *flow, const struct handle_ops *ops,
+		struct context *sender)
+{
+	*flow = (struct inflow){.granted = FLOW_WINDOW, .src_id = sender->id};
+	return handles_add(router, &flow->handle, 0, ops, sender);
+}
+
+void inflow_close(struct router *router, struct inflow *flow)
+{
+	handles_remove(router, &flow->handle);
+}
+
+bool inflow_received(struct router *router, struct inflow *flow, const struct mitogen_message *m)
+{
+	struct neighbour *neighbour;
+
+	if (m->header.kind != FRAME_RAW)
+		return true;
+	flow->received += m->size;
+	if (flow->received <= flow->granted)
+		return true;
+	log_write(LOG_ERROR, "context %u sent more than it was granted", flow->src_id);
+	neighbour = router_neighbour(router, flow->src_id);
+	if (neighbour && !neighbour->is_parent)
+		neighbour->events->ended(neighbour, "it sent more than it was granted");
+	return false;
+}
+
+void inflow_consumed(struct router *router, struct inflow *flow, size_t size)
+{
+	struct mitogen_writer w;
+	struct mitogen_message *m;
+	int ignored;
+
+	flow->consumed += size;
+	if (flow->consumed + FLOW_WINDOW - flow->granted < FLOW_WINDOW / 2)
+		return;
+	message_writer_init(&w);
+	writer_list_head(&w, 2);
+	writer_uint(&w, flow->handle.by_number.key);
+	writer_uint(&w, flow->consumed + FLOW_WINDOW);
+	m = message_from_writer(&w, &ignored);
+	if (!m)
+		return; /* the next bytes try again */
+	flow->granted = flow->consumed + FLOW_WINDOW;
+	m->header.dst_id = flow->src_id;
+	m->header.handle = HANDLE_CREDIT;
+	router_send(router, m, false);
+}
+
+/* ---- The CREDIT port ---- */
+
+static void grant(struct outflow *flow, uint64_t granted)
+{
+	bool was_empty = outflow_room(flow) == 0;
+
+	if (granted > flow->sent + FLOW_WINDOW_MAX)
+		granted = flow->sent + FLOW_WINDOW_MAX;
+	if (granted <= flow->granted)
+		return;
+	flow->granted = granted;
+	if (was_empty && !flow->ended && flow->room)
+		flow->room(flow);
+}
+
+static void receive(struct router *router, struct handle *handle, struct mitogen_message *m)
+{
+	struct cursor c = {m->payload, m->payload + m->size};
+	uint64_t count, granted;
+	uint32_t number;
+
+	(void)handle;
+	if (m->header.kind == FRAME_CBOR && cursor_list(&c, &count) == 0 && count == 2 &&
+	    cursor_u32(&c, &number) == 0 && cursor_u64(&c, &granted) == 0) {
+		LIST_FOR_EACH_SAFE(node, &router->outflows) {
+			struct outflow *flow = LIST_OWNER(node, struct outflow, link);
+
+			if (flow->dst_id == m->header.src_id && flow->handle == number) {
+				grant(flow, granted);
+				break;
+			}
+		}
+	}
+	message_unref(m);
+}
+
+static const struct handle_ops credit_ops = {.receive = receive};
+
+int flow_open(struct router *router)
+{
+	struct handle *handle = sys.calloc(1, sizeof(*handle));
+
+	if (handle && handles_add(router, handle, HANDLE_CREDIT, &credit_ops, NULL) == 0)
+		return 0;
+	sys.free(handle);
+	return MITOGEN_ERR_MEMORY;
+}
+
+void flow_close(struct router *router)
+{
+	struct handle *handle = handles_find(router, HANDLE_CREDIT);
+
+	if (!handle)
+		return;
+	handles_remove(router, handle);
+	sys.free(handle);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The ports of this process: puts messages together again, checks who may send to a port, and hands
+ * them to their receiver.
+ */
+#pragma once
+
+#include <mitogen/types.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "base/map.h"
+
+struct context;
+struct handle;
+struct mitogen_message;
+struct neighbour;
+struct router;
+
+struct handle_ops { /* router lock held; on the broker thread, or on a thread that sends to its own
+		     * process */
+	/* A whole message, handed over; its CBOR is checked. The handle may be removed inside. */
+	void (*receive)(struct router *router, struct handle *handle, struct mitogen_message *m);
+	/* The respondent is lost, nothing more can come; removes the handle. NULL: does nothing. */
+	void (*lost)(struct router *router, struct handle *handle, const mitogen_error *why);
+	/* May who sent it? NULL: anyone who knows the number. */
+	bool (*policy)(const struct router *router, const struct mitogen_message *m);
+};
+
+struct handle { /* sits in its owner */
+	struct map_node by_number;
+	const struct handle_ops *ops;
+	struct context *respondent;  /* only what comes over the stream that leads to it counts */
+	struct list of_respondent;
+	struct list partial;         /* messages of which more is to come, one a source */
+};
+
+/* Opens handle with this number (0: a random one, kept in handle->by_number.key). respondent may be
+ * NULL. 0, or a code: MITOGEN_ERR_USAGE: the number is taken. Router lock held. */
+int handles_add(struct router *router, struct handle *handle, uint32_t number,
+		const struct handle_ops *ops, struct context *respondent);
+void handles_remove(struct router *router, struct handle *handle);
+struct handle *handles_find(const struct router *router, uint32_t number);
+/* A frame for us; taken over. from: NULL if we sent it ourselves. */
+void handles_deliver(struct router *router, struct mitogen_message *frame, struct neighbour *from);
+
+/* A policy: our parent, its ancestors, or we ourselves had it sent. */
+bool handles_allow_parents(const struct router *router, const struct mitogen_message *m);

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "core/latch.h"
+
+#include <errno.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/sys.h"
+#include "core/message.h"
+
+struct latch *latch_new(void)
+{
+	struct latch *latch = sys.calloc(1, sizeof(*latch));
+	pthread_condattr_t attributes;
+
+	if (!latch)
+		return NULL;
+	pthread_mutex_init(&latch->lock, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&latch->filled, &attributes);
+	pthread_condattr_destroy(&attributes);
+	list_init(&latch->messages);
+	latch->references = 1;
+	latch->event_fds[0] = latch->event_fds[1] = -1;
+	return latch;
+}
+
+struct latch *latch_ref(struct latch *latch)
+{
+	__atomic_add_fetch(&latch->references, 1, __ATOMIC_RELAXED);
+	return latch;
+}
+
+void latch_unref(struct latch *latch)
+{
+	struct list *node;
+
+	if (!latch || __atomic_sub_fetch(&latch->references, 1, __ATOMIC_ACQ_REL) > 0)
+		return;
+	while ((node = list_pop(&latch->messages)) != NULL)
+		message_unref(LIST_OWNER(node, struct mitogen_message, link));
+	fd_close(latch->event_fds[0]);
+	fd_close(latch->event_fds[1]);
+	pthread_cond_destroy(&latch->filled);
+	pthread_mutex_destroy(&latch->lock);
+	sys.free(latch);
+}
+
+/* One byte is in the socket pair exactly while there is something to get. Latch lock held. */
+static void signal_event(struct latch *latch)
+{
+	if (latch->event_fds[1] >= 0 && sys.write(latch->event_fds[1], "", 1) < 0)
+		return; /* non-blocking, and never more than one byte: it is there already */
+}
+
+static void clear_event(struct latch *latch)
+{
+	char byte;
+
+	if (latch->event_fds[0] >= 0 && sys.read(latch->event_fds[0], &byte, 1) < 0)
+		return;
+}
+
+/* Both locks held. */
+static void wake_later(struct latch *latch, struct latch **wakes)
+{
+	if (latch->sleepers == 0 || latch->waking)
+		return;
+	latch->waking = true;
+	latch->next_wake = *wakes;
+	*wakes = latch_ref(latch);
+}
+
+void latch_put(struct latch *latch, struct mitogen_message *m, struct latch **wakes)
+{
+	pthread_mutex_lock(&latch->lock);
+	if (latch->closed) {
+		pthread_mutex_unlock(&latch->lock);
+		message_unref(m);
+		return;
+	}
+	if (list_is_empty(&latch->messages))
+		signal_event(latch);
+	list_append(&latch->messages, &m->link);
+	wake_later(latch, wakes);
+	pthread_mutex_unlock(&latch->lock);
+}
+
+void latch_close(struct latch *latch, struct latch **wakes)
+{
+	pthread_mutex_lock(&latch->lock);
+	if (!latch->closed) {
+		latch->closed = true;
+		if (list_is_empty(&latch->messages))
+			signal_event(latch);
+		wake_later(latch, wakes);
+	}
+	pthread_mutex_unlock(&latch->lock);
+}
+
+void latch_wake_all(struct latch *wakes)
+{
+	while (wakes) {
+		struct latch *latch = wakes;
+
+		pthread_mutex_lock(&latch->lock);
+		wakes = latch->next_wake;
+		latch->waking = false;
+		pthread_mutex_unlock(&latch->lock);
+		/* after the unlock, or who wakes up on this CPU would run into it */
+		pthread_cond_broadcast(&latch->filled);
+		latch_unref(latch);
+	}
+}
+
+enum latch_result latch_get(struct latch *latch, int64_t deadline, struct mitogen_message **ret)
+{
+	struct timespec until = clock_timespec(deadline);
+	enum latch_result result;
+	int error = 0;
+
+	pthread_mutex_lock(&latch->lock);
+	latch->sleepers++;
+	while (list_is_empty(&latch->messages) && !latch->closed && error != ETIMEDOUT) {
+		if (deadline == CLOCK_NEVER)
+			error = pthread_cond_wait(&latch->filled, &latch->lock);
+		else
+			error = pthread_cond_timedwait(&latch->filled, &latch->lock, &until);
+	}
+	latch->sleepers--;
+	if (!list_is_empty(&latch->messages)) {
+		*ret = LIST_OWNER(list_pop(&latch->messages), struct mitogen_message, link);
+		if (list_is_empty(&latch->messages) && !latch->closed)
+			clear_event(latch);
+		result = LATCH_MESSAGE;
+	} else {
+		result = latch->closed ? LATCH_CLOSED : LATCH_TIMEOUT;
+	}
+	pthread_mutex_unlock(&latch->lock);
+	return result;
+}
+
+bool latch_is_empty(struct latch *latch)
+{
+	bool empty;
+
+	pthread_mutex_lock(&latch->lock);
+	empty = list_is_empty(&latch->messages);
+	pthread_mutex_unlock(&latch->lock);
+	return empty;
+}
+
+int latch_event_fd(struct latch *latch)
+{
+	int fd;
+
+	pthread_mutex_lock(&latch->lock);
+	if (latch->event_fds[0] < 0 && fd_socketpair(latch->event_fds) == 0) {
+		fd_set_nonblocking(latch->event_fds[0]);
+		fd_set_nonblocking(latch->event_fds[1]);
+		if (!list_is_empty(&latch->messages) || latch->closed)
+			signal_event(latch);
+	}
+	fd = latch->event_fds[0];
+	pthread_mutex_unlock(&latch->lock);
+	return fd;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The thread-safe queue under receivers, waiting calls and the queue of calls to run. Putting
+ * happens under the router lock; taking needs only the latch's own lock, so that a thread that was
+ * woken does not run into the broker.
+ */
+#pragma once
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/list.h"
+
+struct mitogen_message;
+
+struct latch {
+	pthread_mutex_t lock; /* taken after the router lock */
+	pthread_cond_t filled;
+	struct list messages;
+	struct latch *next_wake; /* in a list of latches to be woken, while .waking */
+	unsigned references;  /* atomic */
+	unsigned sleepers;
+	bool closed, waking;
+	int event_fds[2]; /* for foreign loops, made on demand; otherwise -1 */
+};
+
+enum latch_result {
+	LATCH_MESSAGE = 1,
+	LATCH_TIMEOUT = 0,
+	LATCH_CLOSED = -1, /* and empty */
+};
+
+struct latch *latch_new(void); /* NULL: no memory */
+struct latch *latch_ref(struct latch *latch);
+void latch_unref(struct latch *latch);
+
+/* Any thread, router lock held; wakes is the broker's list of latches to wake. Takes the message over; a closed latch
+ * drops it. */
+void latch_put(struct latch *latch, struct mitogen_message *m, struct latch **wakes);
+/* The same; wakes all sleepers, who get what is still queued first. */
+void latch_close(struct latch *latch, struct latch **wakes);
+/* Without any lock: wakes all latches of the list, as broker_unlock does. */
+void latch_wake_all(struct latch *wakes);
+
+/* Any thread, no lock held. Waits until deadline (clock_ms; CLOCK_NEVER). */
+enum latch_result latch_get(struct latch *latch, int64_t deadline, struct mitogen_message **ret);
+bool latch_is_empty(struct latch *latch);
+/* Readable while there is a message or the latch is closed. -1: errno. Stays the latch's. */
+int latch_event_fd(struct latch *latch);

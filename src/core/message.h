@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A message: header and payload in one allocation, into which writers build directly. Refcounted;
+ * it is in one queue at a time. Immutable once sent or delivered, but for what its reader keeps.
+ */
+#pragma once
+
+#include <mitogen/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "wire/frame.h"
+#include "wire/writer.h"
+
+#define MESSAGE_SIZE_MAX (128u << 20) /* bytes of payload, unless a router says otherwise */
+
+struct router;
+struct message_string;
+
+struct mitogen_message {
+	struct list link;
+	unsigned references; /* atomic */
+	struct frame_header header; /* .length is set when frames are cut */
+	size_t size;                   /* of the payload */
+	struct mitogen_message *whole; /* whose payload this is a piece of, or NULL */
+	size_t slice;                  /* where in it */
+
+	/* for whom it was delivered */
+	struct router *router;
+	void *tag;
+	mitogen_event event;
+	uint32_t process_ref;           /* of an event: the number of the public handle */
+	mitogen_error *failure;         /* what it reports, instead of a value */
+	const mitogen_export *function; /* a call's */
+	size_t arguments;               /* a call's: offset of its argument list in the payload */
+	bool replied;
+	struct message_string *strings; /* NUL-terminated copies lent to the reader */
+
+	uint8_t frame[FRAME_HEADER_SIZE]; /* the encoded header stands before the payload */
+	uint8_t payload[];
+};
+
+#define MESSAGE_HEADROOM offsetof(struct mitogen_message, payload)
+
+/* With an uninitialised payload of size bytes. NULL: no memory. */
+struct mitogen_message *message_new(size_t size);
+/* A writer for a message's payload. message_from_writer takes its buffer over and clears it: the
+ * message, or NULL with *ret_error a code of enum cbor_error. */
+void message_writer_init(struct mitogen_writer *w);
+struct mitogen_message *message_from_writer(struct mitogen_writer *w, int *ret_error);
+/* A piece of m's payload with m's header; holds a reference. NULL: no memory. */
+struct mitogen_message *message_slice(struct mitogen_message *m, size_t offset, size_t size);
+/* first with more behind it, which has its flags; takes both over. NULL: no memory, both dropped. */
+struct mitogen_message *message_join(struct mitogen_message *first, struct mitogen_message *more);
+/* A FRAME_DEAD message that says why. NULL: no memory. */
+struct mitogen_message *message_new_dead(int code, const char *text);
+
+struct mitogen_message *message_ref(struct mitogen_message *m);
+void message_unref(struct mitogen_message *m); /* takes NULL */
+
+/* Makes m report a failure; without memory for the text, that. Takes a copy. */
+void message_set_failure(struct mitogen_message *m, const mitogen_error *failure);
+/* What it reports, or NULL. */
+const mitogen_error *message_failure(const struct mitogen_message *m);
+/* A copy with a NUL behind it, lent as long as the message lives. NULL: no memory. */
+const char *message_lend_string(struct mitogen_message *m, const void *data, size_t size,
+				bool secret);
+/* Sets err from the text of a dead message or of a CallError; escaped, since it came from
+ * elsewhere. */
+void message_decode_failure(const struct mitogen_message *m, mitogen_error *err);
+bool message_is_call_error(const struct mitogen_message *m);

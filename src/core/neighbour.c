@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "core/neighbour.h"
+
+#include "base/log.h"
+#include "core/message.h"
+#include "core/router.h"
+
+static bool on_frame(struct stream *stream, struct mitogen_message *m)
+{
+	struct neighbour *neighbour = LIST_OWNER(stream, struct neighbour, stream);
+
+	if (!neighbour->is_parent && !verify_header(&neighbour->blocks, &m->header)) {
+		log_write(LOG_ERROR, "%s: claimed to be context %u acting for %u; closing its stream",
+			  neighbour->name, m->header.src_id, m->header.auth_id);
+		message_unref(m);
+		neighbour->events->ended(neighbour, "it sent a message in a foreign name");
+		return false;
+	}
+	router_route(neighbour->router, m, neighbour);
+	return stream->events != NULL;
+}
+
+static ptrdiff_t on_greeting(struct stream *stream, const uint8_t *data, size_t size)
+{
+	struct neighbour *neighbour = LIST_OWNER(stream, struct neighbour, stream);
+
+	return neighbour->events->greeting(neighbour, data, size);
+}
+
+static void on_ended(struct stream *stream, const char *why)
+{
+	struct neighbour *neighbour = LIST_OWNER(stream, struct neighbour, stream);
+
+	neighbour->events->ended(neighbour, why);
+}
+
+static const struct stream_events stream_events = {
+	.frame = on_frame,
+	.greeting = on_greeting,
+	.ended = on_ended,
+};
+
+void neighbour_init(struct neighbour *neighbour, struct router *router,
+		    const struct neighbour_events *events, const char *name)
+{
+	*neighbour = (struct neighbour){.router = router, .events = events, .name = name};
+	stream_init(&neighbour->stream, &router->broker, &stream_events);
+}
+
+void neighbour_close(struct neighbour *neighbour)
+{
+	router_remove_routes(neighbour->router, neighbour);
+	stream_close(&neighbour->stream);
+	id_blocks_clear(&neighbour->blocks);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A stream of a router, with what the router knows of who is at its other end. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/map.h"
+#include "core/stream.h"
+#include "core/verify.h"
+
+struct router;
+struct neighbour;
+
+struct neighbour_events { /* broker thread, router lock held */
+	/* See struct stream_events. */
+	ptrdiff_t (*greeting)(struct neighbour *neighbour, const uint8_t *data, size_t size);
+	void (*ended)(struct neighbour *neighbour, const char *why);
+};
+
+struct neighbour {
+	struct stream stream;
+	struct router *router;
+	const struct neighbour_events *events;
+	const char *name; /* that we gave it, for the log; lent by its owner */
+	bool is_parent;   /* trusted: may claim any source */
+	struct id_blocks blocks;
+};
+
+void neighbour_init(struct neighbour *neighbour, struct router *router,
+		    const struct neighbour_events *events, const char *name);
+/* Closes the stream and removes its routes. Broker thread. */
+void neighbour_close(struct neighbour *neighbour);

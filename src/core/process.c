@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "core/process.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/sys.h"
+
+#define FIRST_LOOK_MS 1
+#define LAST_LOOK_MS  50
+
+static void stop_watching(struct process *process)
+{
+	timer_cancel(&process->look);
+	if (process->pidfd.fd < 0)
+		return;
+	broker_unwatch(process->broker, &process->pidfd);
+	fd_close(process->pidfd.fd);
+	process->pidfd.fd = -1;
+}
+
+static void look(struct process *process)
+{
+	siginfo_t info = {0};
+	int status = -1;
+
+	if (waitid(P_PID, (id_t)process->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	    info.si_pid == 0) {
+		if (process->pidfd.fd >= 0)
+			return;
+		broker_set_timer(process->broker, &process->look, clock_ms() + process->interval_ms);
+		if (process->interval_ms < LAST_LOOK_MS)
+			process->interval_ms *= 2;
+		return;
+	}
+	stop_watching(process);
+	if (process->kill_group) /* as long as it is not reaped, the number is not used again */
+		kill(-process->pid, SIGKILL);
+	if (sys.waitpid(process->pid, &status, 0) < 0)
+		status = -1;
+	process->pid = 0;
+	process->ended(process, status);
+}
+
+static void look_source(struct source *source, unsigned events)
+{
+	(void)events;
+	look(LIST_OWNER(source, struct process, pidfd));
+}
+
+static void look_timer(struct timer *timer)
+{
+	look(LIST_OWNER(timer, struct process, look));
+}
+
+void process_watch(struct process *process, struct broker *broker, pid_t pid,
+		   void (*ended)(struct process *process, int status))
+{
+	*process = (struct process){.broker = broker, .pid = pid, .ended = ended};
+	process->interval_ms = FIRST_LOOK_MS;
+	process->look.due = look_timer;
+	process->pidfd.ready = look_source;
+	process->pidfd.fd = sys.pidfd_open(pid); /* close-on-exec by itself */
+	if (process->pidfd.fd >= 0 && broker_watch(broker, &process->pidfd, POLLER_READ) == 0)
+		return;
+	fd_close(process->pidfd.fd);
+	process->pidfd.fd = -1;
+	broker_set_timer(broker, &process->look, clock_ms() + FIRST_LOOK_MS);
+}
+
+void process_signal(const struct process *process, int signal, bool group)
+{
+	if (process->pid > 0)
+		kill(group ? -process->pid : process->pid, signal);
+}
+
+static const char *signal_name(int number)
+{
+	static const struct {
+		int number;
+		const char *name;
+	} names[] = {
+		{SIGHUP, "SIGHUP"},   {SIGINT, "SIGINT"},   {SIGQUIT, "SIGQUIT"}, {SIGILL, "SIGILL"},
+		{SIGTRAP, "SIGTRAP"}, {SIGABRT, "SIGABRT"}, {SIGBUS, "SIGBUS"},   {SIGFPE, "SIGFPE"},
+		{SIGKILL, "SIGKILL"}, {SIGUSR1, "SIGUSR1"}, {SIGSEGV, "SIGSEGV"}, {SIGUSR2, "SIGUSR2"},
+		{SIGPIPE, "SIGPIPE"}, {SIGALRM, "SIGALRM"}, {SIGTERM, "SIGTERM"}, {SIGSYS, "SIGSYS"},
+		{SIGXCPU, "SIGXCPU"}, {SIGXFSZ, "SIGXFSZ"},
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (names[i].number == number)
+			return names[i].name;
+	return NULL;
+}
+
+const char *process_describe(int status, char *out, size_t size)
+{
+	const char *name;
+
+	if (status == -1) {
+		snprintf(out, size, "ended, nobody knows how (SIGCHLD is ignored)");
+	} else if (WIFSIGNALED(status)) {
+		name = signal_name(WTERMSIG(status));
+		if (name)
+			snprintf(out, size, "was killed by %s", name);
+		else
+			snprintf(out, size, "was killed by signal %d", WTERMSIG(status));
+	} else {
+		snprintf(out, size, "exited with status %d", WEXITSTATUS(status));
+	}
+	return out;
+}

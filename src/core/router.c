@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "core/router.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/escape.h"
+#include "base/log.h"
+#include "base/sys.h"
+#include "core/context.h"
+#include "core/latch.h"
+#include "wire/handles.h"
+#include "wire/utf8.h"
+
+int router_init(struct router *router, uint32_t id, uint32_t parent_id, const char *path)
+{
+	*router = (struct router){.id = id, .parent_id = parent_id, .max_message = MESSAGE_SIZE_MAX};
+	router->path = sys_strdup(path);
+	if (!router->path)
+		return -1;
+	router->calls = latch_new();
+	if (!router->calls || broker_init(&router->broker) < 0) {
+		latch_unref(router->calls);
+		sys.free(router->path);
+		return -1;
+	}
+	list_init(&router->lost_contexts);
+	list_init(&router->residents);
+	list_init(&router->outflows);
+	return 0;
+}
+
+void router_clear(struct router *router)
+{
+	context_clear_all(router);
+	map_clear(&router->routes);
+	map_clear(&router->handles);
+	map_clear(&router->contexts_by_id);
+	map_clear(&router->contexts_by_ref);
+	latch_unref(router->calls);
+	broker_clear(&router->broker);
+	sys.free(router->path);
+}
+
+/* ---- The end ---- */
+
+void router_add_resident(struct router *router, struct resident *resident)
+{
+	list_append(&router->residents, &resident->link);
+}
+
+static void report_closed(struct router *router)
+{
+	if (router->closing && list_is_empty(&router->residents) && router->on_closed)
+		router->on_closed(router);
+}
+
+void router_remove_resident(struct router *router, struct resident *resident)
+{
+	list_remove(&resident->link);
+	report_closed(router);
+}
+
+static void fail_waiters(struct router *router)
+{
+	mitogen_error error;
+	struct map_node *node = map_next(&router->handles, NULL), *next;
+
+	error_set(&error, MITOGEN_ERR_CLOSED, "the router was closed");
+	for (; node; node = next) {
+		struct handle *handle = MAP_OWNER(node, struct handle, by_number);
+
+		next = map_next(&router->handles, node);
+		if (handle->ops->lost)
+			handle->ops->lost(router, handle, &error);
+	}
+}
+
+void router_close(struct router *router, bool urgent)
+{
+	if (router->closing && !urgent)
+		return;
+	router->closing = true;
+	latch_close(router->calls, &router->broker.wakes);
+	fail_waiters(router);
+	LIST_FOR_EACH_SAFE(node, &router->residents) {
+		struct resident *resident = LIST_OWNER(node, struct resident, link);
+
+		resident->close(resident, urgent);
+	}
+	report_closed(router);
+}
+
+/* ---- Routes ---- */
+
+struct neighbour *router_neighbour(const struct router *router, uint32_t id)
+{
+	struct map_node *node = map_get(&router->routes, id);
+
+	if (node)
+		return MAP_OWNER(node, struct route, by_id)->neighbour;
+	return id == router->id ? NULL : router->parent;
+}
+
+int router_add_route(struct router *router, uint32_t id, struct neighbour *neighbour)
+{
+	struct route *route = sys.malloc(sizeof(*route));
+
+	if (!route)
+		return -1;
+	route->neighbour = neighbour;
+	if (map_add(&router->routes, &route->by_id, id) == 0)
+		return 0;
+	sys.free(route);
+	return -1;
+}
+
+void router_remove_routes(struct router *router, struct neighbour *neighbour)
+{
+	struct map_node *node = map_next(&router->routes, NULL), *next;
+
+	for (; node; node = next) {
+		struct route *route = MAP_OWNER(node, struct route, by_id);
+
+		next = map_next(&router->routes, node);
+		if (route->neighbour != neighbour)
+			continue;
+		map_remove(&router->routes, node);
+		sys.free(route);
+	}
+}
+
+/* ---- Sending ---- */
+
+static void forward(struct router *router, struct mitogen_message *m, struct neighbour *from,
+		    bool now)
+{
+	struct neighbour *to = router_neighbour(router, m->header.dst_id);
+
+	if (m->header.dst_id == router->id) {
+		handles_deliver(router, m, from);
+	} else if (to && to != from) {
+		stream_send(&to->stream, m, now);
+	} else {
+		router_reply_dead(router, m, MITOGEN_ERR_LOST, "no route to that context");
+		message_unref(m);
+	}
+}
+
+void router_route(struct router *router, struct mitogen_message *m, struct neighbour *from)
+{
+	forward(router, m, from, false);
+}
+
+void router_send(struct router *router, struct mitogen_message *m, bool now)
+{
+	m->header.src_id = router->id;
+	m->header.auth_id = router->id;
+	if (m->size <= FRAME_PAYLOAD_MAX || m->header.dst_id == router->id) {
+		forward(router, m, NULL, now);
+		return;
+	}
+	for (size_t offset = 0; offset < m->size; offset += FRAME_PAYLOAD_MAX) {
+		size_t left = m->size - offset;
+		bool last = left <= FRAME_PAYLOAD_MAX;
+		struct mitogen_message *piece;
+
+		piece = message_slice(m, offset, last ? left : FRAME_PAYLOAD_MAX);
+		if (!piece) {
+			log_write(LOG_ERROR, "out of memory: a message to context %u was cut off",
+				  m->header.dst_id);
+			break;
+		}
+		if (!last)
+			piece->header.flags |= FRAME_MORE;
+		forward(router, piece, NULL, now && last);
+	}
+	message_unref(m);
+}
+
+void router_reply(struct router *router, const struct mitogen_message *request,
+		  struct mitogen_message *m, bool now)
+{
+	if (request->header.reply_to == 0) {
+		message_unref(m);
+		return;
+	}
+	m->header.dst_id = request->header.src_id;
+	m->header.handle = request->header.reply_to;
+	router_send(router, m, now);
+}
+
+/* Text that a function made of anything, or that was cut inside a character. */
+static void write_text(struct mitogen_writer *w, const char *text)
+{
+	char escaped[sizeof(((mitogen_error *)NULL)->text)];
+	size_t size = strlen(text);
+
+	if (!utf8_valid(text, size))
+		text = escape_text(escaped, sizeof(escaped), text, size);
+	writer_string(w, text);
+}
+
+void router_reply_error(struct router *router, const struct mitogen_message *request,
+			const mitogen_error *error, bool now)
+{
+	struct mitogen_writer w;
+	struct mitogen_message *m;
+	int ignored;
+
+	message_writer_init(&w);
+	writer_call_error_tag(&w);
+	writer_list_head(&w, 5);
+	writer_int(&w, error->code);
+	writer_int(&w, error->sys);
+	write_text(&w, error->type);
+	write_text(&w, error->where);
+	write_text(&w, error->text);
+	m = message_from_writer(&w, &ignored);
+	if (m)
+		router_reply(router, request, m, now);
+	else
+		router_reply_dead(router, request, error->code, "the error could not be described");
+}
+
+void router_reply_dead(struct router *router, const struct mitogen_message *request, int code,
+		       const char *text)
+{
+	struct mitogen_message *m;
+
+	/* never in answer to a failure, or two routers would go on for ever */
+	if (request->header.reply_to == 0 || request->header.kind == FRAME_DEAD)
+		return;
+	m = message_new_dead(code, text);
+	if (m)
+		router_reply(router, request, m, false);
+}

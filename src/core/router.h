@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Decides where a message goes: to a handle here, to a neighbour, or back as a dead reply. Holds the
+ * tables of one process's part in the tree. All of it is under the router lock (broker.lock).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/map.h"
+#include "core/broker.h"
+#include "core/handles.h"
+#include "core/message.h"
+#include "core/neighbour.h"
+
+struct context;
+struct latch;
+
+struct route {
+	struct map_node by_id;
+	struct neighbour *neighbour;
+};
+
+struct router {
+	struct broker broker;
+	uint32_t id, parent_id;    /* parent_id: FRAME_NO_CONTEXT in the master */
+	char *path;                /* our own name as our parent has it; "" in the master */
+	struct neighbour *parent;  /* NULL in the master */
+	uint32_t next_id, end_id;  /* what is left of our block */
+	struct map routes;         /* struct route, by context ID */
+	struct map handles;        /* struct handle, by number */
+	struct map contexts_by_id, contexts_by_ref;
+	struct list lost_contexts; /* oldest first */
+	uint32_t last_ref, lost_count, children;
+	struct latch *calls;       /* for the main thread */
+	size_t max_message;
+	bool closing;              /* refuses work */
+	struct list residents;
+	struct list outflows;      /* core/flow.h */
+	const struct builtin *builtins; /* ends with a NULL name; may be NULL */
+	/* No resident is left after router_close. Broker thread, lock held. */
+	void (*on_closed)(struct router *router);
+	uint32_t api_ref;          /* the number of its public handle */
+};
+
+/* What must end before the router does: a child, a program that runs. Sits in its owner. */
+struct resident {
+	struct list link;
+	/* Begins to end it. Broker thread, lock held. urgent: our parent is gone, nobody waits. */
+	void (*close)(struct resident *resident, bool urgent);
+};
+
+/* The name of a function that runs on the broker thread, without a thread of its own. It answers m,
+ * now or later, by router_reply or _reply_error, and drops its reference. args is the argument list,
+ * checked to be CBOR. Router lock held. */
+struct builtin {
+	const char *name;
+	void (*start)(struct router *router, struct mitogen_message *m);
+};
+
+/* 0, or -1 with errno; then nothing is left. The thread is started by broker_start. */
+int router_init(struct router *router, uint32_t id, uint32_t parent_id, const char *path);
+/* Refuses new work, fails what waits, closes the residents; on_closed comes when none is left.
+ * Broker thread, lock held. */
+void router_close(struct router *router, bool urgent);
+void router_add_resident(struct router *router, struct resident *resident);
+void router_remove_resident(struct router *router, struct resident *resident);
+/* After the broker's thread has ended. */
+void router_clear(struct router *router);
+
+/* Any thread, router lock held. Sends m, whose header is filled in up to the handle, from us and on
+ * our own authority; takes it over. Splits it into frames. now: see stream_send. */
+void router_send(struct router *router, struct mitogen_message *m, bool now);
+/* The same for a frame that came in over `from` and is checked; NULL: it is ours. */
+void router_route(struct router *router, struct mitogen_message *m, struct neighbour *from);
+/* Answers request, if it wants an answer, with m's value, a CallError or a failure of the router.
+ * The first takes m over. */
+void router_reply(struct router *router, const struct mitogen_message *request,
+		  struct mitogen_message *m, bool now);
+void router_reply_error(struct router *router, const struct mitogen_message *request,
+			const mitogen_error *error, bool now);
+void router_reply_dead(struct router *router, const struct mitogen_message *request, int code,
+		       const char *text);
+
+/* Who leads to id: a child's stream, the parent's, or NULL: we, or nobody. */
+struct neighbour *router_neighbour(const struct router *router, uint32_t id);
+/* 0, or -1: no memory. */
+int router_add_route(struct router *router, uint32_t id, struct neighbour *neighbour);
+void router_remove_routes(struct router *router, struct neighbour *neighbour);

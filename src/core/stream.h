@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The byte connection to a neighbour: cuts what arrives into frames, and writes two queues of
+ * messages, normal before bulk. It knows nothing of routing.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "core/broker.h"
+
+struct mitogen_message;
+struct stream;
+
+/* What it tells its owner; broker thread, router lock held. */
+struct stream_events {
+	/* A frame, as a message of its own, which is handed over. False: stop reading, the stream was
+	 * or will be closed. */
+	bool (*frame)(struct stream *stream, struct mitogen_message *frame);
+	/* Bytes before the first frame, while stream->greeting is set: returns how many it consumed;
+	 * 0: needs more; negative: stop. */
+	ptrdiff_t (*greeting)(struct stream *stream, const uint8_t *data, size_t size);
+	/* Nothing more can come: why is NULL for a plain end of file. Called once; the stream does
+	 * no more I/O. Not called after stream_close. */
+	void (*ended)(struct stream *stream, const char *why);
+};
+
+struct stream_queue {
+	struct list messages;
+	size_t bytes;
+};
+
+struct stream {
+	struct broker *broker;
+	const struct stream_events *events;
+	struct source in, out; /* one descriptor: only in is watched */
+	struct task flush;
+	bool greeting; /* what arrives is text for events->greeting, not frames */
+	bool corked;   /* keep what is sent until stream_uncork */
+	bool is_socket, is_open;
+	bool is_broken; /* for writing; what the neighbour sent before is still read */
+
+	uint8_t *partial; /* an incomplete frame, or NULL */
+	size_t partial_size;
+
+	struct stream_queue normal, bulk; /* one message, one frame */
+	struct list begun;                /* at most one, partly written */
+	size_t begun_sent;                /* bytes of it */
+
+	uint64_t bytes_in, bytes_out, frames_in, frames_out; /* for stats */
+};
+
+/* Queues may be filled at once; I/O begins with stream_open. */
+void stream_init(struct stream *stream, struct broker *broker, const struct stream_events *events);
+/* Takes both descriptors over, which may be the same. Broker thread. 0 or -1, errno. */
+int stream_open(struct stream *stream, int in_fd, int out_fd);
+void stream_uncork(struct stream *stream);
+/* Broker thread. Reads what has arrived up to the end, as after the neighbour's death. */
+void stream_drain(struct stream *stream);
+/* Broker thread. Closes the descriptors, drops the queues. The memory stays the owner's, who frees
+ * it in the closing phase. */
+void stream_close(struct stream *stream);
+
+/* Any thread, router lock held. Takes the message over, of at most FRAME_PAYLOAD_MAX bytes; a stream
+ * that has ended drops it. now: the caller is about to wait, so write what fits at once, rather than
+ * wake the broker for it. */
+void stream_send(struct stream *stream, struct mitogen_message *m, bool now);
+/* Bytes that wait to be written. */
+size_t stream_queued(const struct stream *stream);

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Who a neighbour may speak for: each child's stream has blocks of context IDs that were given to
+ * it, and nothing else counts as a source or authority there. Never looks at routes. Pure.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wire/frame.h"
+
+struct id_block {
+	uint32_t first, count;
+};
+
+struct id_blocks { /* zeroed is valid and empty */
+	struct id_block *blocks;
+	size_t count;
+};
+
+/* 0, or -1: no memory. */
+int id_blocks_add(struct id_blocks *blocks, uint32_t first, uint32_t count);
+bool id_blocks_contain(const struct id_blocks *blocks, uint32_t id);
+void id_blocks_clear(struct id_blocks *blocks);
+/* May what came over the child's stream with these blocks claim this source and authority? */
+bool verify_header(const struct id_blocks *blocks, const struct frame_header *header);

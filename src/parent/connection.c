@@ -1,0 +1,547 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "parent/connection.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/spawn.h"
+#include "base/sys.h"
+#include "core/context.h"
+#include "core/process.h"
+#include "core/router.h"
+#include "parent/ids.h"
+#include "parent/image.h"
+#include "parent/output.h"
+#include "wire/bootstrap.h"
+#include "wire/handles.h"
+
+#define STATUS_GRACE_MS 250	    /* after the stream has ended, for the exit status */
+#define DRAIN_MAX	(64 * 1024) /* of a dead child's output */
+
+enum state {
+	STARTING,   /* the broker will spawn it */
+	BOOTING,    /* until it prints BOOTSTRAP_READY */
+	UP,
+	LOSING,     /* the stream has ended, the reason is not known yet */
+	ENDING,     /* the context is lost; the process remains to be reaped */
+	ENDED,
+};
+
+static const char *const state_names[] = {"starting", "booting", "up", "losing", "ending", "ended"};
+
+struct connection {
+	enum state state;
+	struct resident resident;
+	struct router *router;
+	struct context *context;
+	const struct connect_method *method;
+	struct connect_options options; /* its strings are ours */
+	struct id_block ids;
+
+	struct task start, shutdown;
+	struct neighbour neighbour;
+	struct process process;
+	struct source stderr_pipe; /* what the child prints; .fd is ours, -1: closed */
+	struct output *output;     /* while there is some */
+	struct timer timer;        /* of the state */
+	struct closing closing;
+
+	char stream_end[128]; /* why the stream ended; "" for a plain end of file */
+	int status;           /* when the process has ended */
+	bool has_status, is_asked_to_end;
+};
+
+static void set_state(struct connection *connection, enum state state)
+{
+	log_write(LOG_DEBUG, "%s: connection %s -> %s", connection->context->path,
+		  state_names[connection->state], state_names[state]);
+	connection->state = state;
+}
+
+static struct broker *broker_of(struct connection *connection)
+{
+	return &connection->router->broker;
+}
+
+static void set_timer(struct connection *connection, int timeout_ms)
+{
+	broker_set_timer(broker_of(connection), &connection->timer, clock_deadline(timeout_ms));
+}
+
+/* ---- What it prints ---- */
+
+static const char *output_name(const struct connection *connection)
+{
+	return connection->state < UP ? NULL : connection->context->path;
+}
+
+static void add_output(struct connection *connection, const char *data, size_t size)
+{
+	if (!connection->output)
+		connection->output = sys.calloc(1, sizeof(*connection->output));
+	if (!connection->output)
+		return;
+	output_add(connection->output, output_name(connection), data, size);
+	if (connection->state >= UP && connection->output->line_size == 0 &&
+	    !connection->output->line_is_cut)
+		sys.free(TAKE_PTR(connection->output));
+}
+
+static void close_output(struct connection *connection)
+{
+	if (connection->stderr_pipe.fd < 0)
+		return;
+	broker_unwatch(broker_of(connection), &connection->stderr_pipe);
+	fd_close(TAKE_FD(connection->stderr_pipe.fd));
+	if (connection->output)
+		output_end(connection->output, output_name(connection));
+}
+
+/* Reads what there is, up to limit bytes. */
+static void read_output(struct connection *connection, size_t limit)
+{
+	char data[4096];
+
+	while (limit > 0 && connection->stderr_pipe.fd >= 0) {
+		ssize_t n = sys.read(connection->stderr_pipe.fd, data, sizeof(data));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n <= 0) {
+			close_output(connection);
+			return;
+		}
+		add_output(connection, data, (size_t)n);
+		limit -= (size_t)n < limit ? (size_t)n : limit;
+	}
+}
+
+static void output_ready(struct source *source, unsigned events)
+{
+	(void)events;
+	read_output(LIST_OWNER(source, struct connection, stderr_pipe), 4096);
+}
+
+/* ---- The end ---- */
+
+static void destroy(struct closing *closing)
+{
+	struct connection *connection = LIST_OWNER(closing, struct connection, closing);
+	struct router *router = connection->router;
+
+	connection->context->connection = NULL;
+	context_set_state(router, connection->context, CONTEXT_GONE, NULL);
+	sys.free(connection->output);
+	sys.free((char *)(uintptr_t)connection->options.image);
+	router_remove_resident(router, &connection->resident);
+	sys.free(connection);
+}
+
+static void finish_if_over(struct connection *connection)
+{
+	if (connection->state != ENDING || connection->process.pid > 0)
+		return;
+	set_state(connection, ENDED);
+	timer_cancel(&connection->timer);
+	list_remove(&connection->start.link);
+	list_remove(&connection->shutdown.link);
+	close_output(connection);
+	broker_close_later(broker_of(connection), &connection->closing);
+}
+
+/* The context can be reached no more, because of error. */
+static void lose(struct connection *connection, const mitogen_error *error)
+{
+	if (connection->state >= ENDING)
+		return;
+	neighbour_close(&connection->neighbour);
+	context_set_state(connection->router, connection->context, CONTEXT_LOST, error);
+	set_state(connection, ENDING);
+	if (connection->process.pid > 0)
+		set_timer(connection, connection->options.shutdown_ms);
+	finish_if_over(connection);
+}
+
+/* Why it did not come up, as far as its end tells. */
+static void describe_failed_start(struct connection *connection, const char *end, mitogen_error *error)
+{
+	char quote[OUTPUT_LINE_MAX] = "", hint[512] = "";
+	const char *image = connection->method->image ?
+				    connection->method->image(&connection->options) : NULL;
+
+	if (connection->output)
+		output_quote(connection->output, quote, sizeof(quote));
+	if (image && connection->has_status)
+		image_explain(image, hint, sizeof(hint));
+	error_set(error, MITOGEN_ERR_CONNECT, "%s could not be started: its process %s%s%.1024s",
+		  connection->context->path, end, hint, quote);
+}
+
+/* Both ends are known, or all that will be: says what happened. */
+static void conclude(struct connection *connection)
+{
+	char end[128];
+	mitogen_error error;
+	bool was_up = connection->context->state == CONTEXT_READY;
+
+	if (connection->has_status)
+		process_describe(connection->status, end, sizeof(end));
+	else if (connection->stream_end[0])
+		snprintf(end, sizeof(end), "broke the protocol: %.100s", connection->stream_end);
+	else
+		snprintf(end, sizeof(end), "closed its connection");
+	if (!was_up)
+		describe_failed_start(connection, end, &error);
+	else if (connection->is_asked_to_end)
+		error_set(&error, MITOGEN_ERR_CLOSED, "the context was shut down");
+	else
+		error_set(&error, MITOGEN_ERR_LOST, "the context was lost: its process %s", end);
+	error_set_where(&error, connection->context->path, NULL);
+	lose(connection, &error);
+}
+
+static void stream_ended(struct neighbour *neighbour, const char *why)
+{
+	struct connection *connection = LIST_OWNER(neighbour, struct connection, neighbour);
+
+	if (connection->state >= LOSING)
+		return;
+	if (why) {
+		snprintf(connection->stream_end, sizeof(connection->stream_end), "%s", why);
+		log_write(LOG_ERROR, "%s: the stream is corrupt: %s", connection->context->path, why);
+		conclude(connection);
+		return;
+	}
+	set_state(connection, LOSING);
+	if (connection->has_status)
+		conclude(connection);
+	else
+		set_timer(connection, STATUS_GRACE_MS);
+}
+
+static void process_ended(struct process *process, int status)
+{
+	struct connection *connection = LIST_OWNER(process, struct connection, process);
+
+	connection->has_status = true;
+	connection->status = status;
+	if (connection->state < LOSING)
+		stream_drain(&connection->neighbour.stream); /* may tell that the stream ended */
+	read_output(connection, DRAIN_MAX);
+	if (connection->state < ENDING)
+		conclude(connection);
+	finish_if_over(connection);
+}
+
+static void due(struct timer *timer)
+{
+	struct connection *connection = LIST_OWNER(timer, struct connection, timer);
+	mitogen_error error;
+
+	switch (connection->state) {
+	case STARTING:
+	case BOOTING:
+		error_set(&error, MITOGEN_ERR_TIMEOUT,
+			  "%s could not be started: it has not answered in %d ms",
+			  connection->context->path, connection->options.connect_timeout_ms);
+		process_signal(&connection->process, SIGKILL, true);
+		lose(connection, &error);
+		break;
+	case LOSING:
+		conclude(connection);
+		break;
+	case UP: /* was asked to end */
+	case ENDING:
+		process_signal(&connection->process, SIGKILL, true);
+		break;
+	case ENDED:
+		break;
+	}
+}
+
+static void shut_down(struct connection *connection, bool urgent)
+{
+	struct mitogen_message *m;
+	mitogen_error error;
+
+	if (connection->state >= LOSING) {
+		if (urgent)
+			process_signal(&connection->process, SIGKILL, true);
+		return;
+	}
+	connection->is_asked_to_end = true;
+	m = urgent || connection->state != UP ? NULL : message_new(0);
+	if (m) {
+		m->header.kind = FRAME_DEAD;
+		m->header.dst_id = connection->context->id;
+		m->header.handle = HANDLE_SHUTDOWN;
+		router_send(connection->router, m, false);
+		set_timer(connection, connection->options.shutdown_ms);
+		return;
+	}
+	/* nobody is there to be asked, or there is no time: the end of its input tells it */
+	error_set(&error, MITOGEN_ERR_CLOSED, "the context was shut down");
+	if (connection->state != UP)
+		process_signal(&connection->process, SIGKILL, true);
+	lose(connection, &error);
+}
+
+static void close_resident(struct resident *resident, bool urgent)
+{
+	shut_down(LIST_OWNER(resident, struct connection, resident), urgent);
+}
+
+static void shutdown_task(struct task *task)
+{
+	shut_down(LIST_OWNER(task, struct connection, shutdown), false);
+}
+
+void connection_shutdown(struct router *router, struct context *context)
+{
+	struct connection *connection = context->connection;
+
+	if (connection)
+		broker_defer(&router->broker, &connection->shutdown);
+}
+
+/* ---- The beginning ---- */
+
+static ptrdiff_t greeting(struct neighbour *neighbour, const uint8_t *data, size_t size)
+{
+	struct connection *connection = LIST_OWNER(neighbour, struct connection, neighbour);
+	const uint8_t *newline = memchr(data, '\n', size);
+	size_t length;
+
+	if (!newline) {
+		if (size < OUTPUT_LINE_MAX)
+			return 0;
+		add_output(connection, (const char *)data, size);
+		return (ptrdiff_t)size;
+	}
+	length = (size_t)(newline - data) + 1;
+	if (length != sizeof(BOOTSTRAP_READY) || memcmp(data, BOOTSTRAP_READY, length - 1) != 0) {
+		add_output(connection, (const char *)data, length);
+		return (ptrdiff_t)length;
+	}
+	neighbour->stream.greeting = false;
+	timer_cancel(&connection->timer);
+	set_state(connection, UP);
+	if (connection->output && connection->output->line_size == 0)
+		sys.free(TAKE_PTR(connection->output));
+	context_set_state(connection->router, connection->context, CONTEXT_READY, NULL);
+	return (ptrdiff_t)length;
+}
+
+static const struct neighbour_events neighbour_events = {
+	.greeting = greeting,
+	.ended = stream_ended,
+};
+
+/* The first message: who the child is. */
+static int send_config(struct connection *connection)
+{
+	struct router *router = connection->router;
+	struct mitogen_writer w;
+	struct mitogen_message *m;
+	int error;
+
+	message_writer_init(&w);
+	writer_begin_map(&w);
+	writer_string(&w, "id");
+	writer_uint(&w, connection->ids.first);
+	writer_string(&w, "ids");
+	writer_uint(&w, connection->ids.count);
+	writer_string(&w, "log");
+	writer_uint(&w, log_get_level());
+	writer_string(&w, "max");
+	writer_uint(&w, router->max_message);
+	writer_string(&w, "parent");
+	writer_uint(&w, router->id);
+	writer_string(&w, "path");
+	writer_string(&w, connection->context->path);
+	writer_end(&w);
+	m = message_from_writer(&w, &error);
+	if (!m)
+		return -1;
+	m->header.dst_id = connection->ids.first;
+	m->header.handle = HANDLE_CONFIG;
+	router_send(router, m, false);
+	return 0;
+}
+
+static void free_command(struct connect_command *command)
+{
+	for (char **argument = command->argv; argument && *argument; argument++)
+		sys.free(*argument);
+	sys.free(command->argv);
+	sys.free(command->path);
+}
+
+static int spawn(struct connection *connection, const struct connect_command *command,
+		 mitogen_error *error)
+{
+	extern char **environ;
+	int sockets[2], pipes[2];
+	enum spawn_stage stage;
+	char hint[512];
+	struct spawn spawn = {
+		.path = command->path, .argv = command->argv, .env = environ, .session = true};
+	pid_t pid;
+
+	if (fd_socketpair(sockets) < 0)
+		return error_set_errno(error, "cannot make a socket pair");
+	if (fd_pipe(pipes) < 0) {
+		error_set_errno(error, "cannot make a pipe");
+		goto no_pipe;
+	}
+	spawn.stdin_fd = spawn.stdout_fd = sockets[1];
+	spawn.stderr_fd = pipes[1];
+	pid = spawn_start(&spawn, &stage);
+	if (pid < 0) {
+		error_set_errno(error, "cannot run %s", command->path);
+		if (stage == SPAWN_EXEC)
+			snprintf(error->text + strlen(error->text),
+				 sizeof(error->text) - strlen(error->text), "%s",
+				 image_explain(command->path, hint, sizeof(hint)));
+		goto no_process;
+	}
+	fd_close(sockets[1]);
+	fd_close(pipes[1]);
+	process_watch(&connection->process, broker_of(connection), pid, process_ended);
+	fd_set_nonblocking(pipes[0]);
+	connection->stderr_pipe = (struct source){.fd = pipes[0], .ready = output_ready};
+	if (broker_watch(broker_of(connection), &connection->stderr_pipe, POLLER_READ) < 0 ||
+	    stream_open(&connection->neighbour.stream, sockets[0], sockets[0]) < 0) {
+		fd_close(sockets[0]);
+		error_set_errno(error, "cannot watch the child");
+		process_signal(&connection->process, SIGKILL, true);
+		return error->code;
+	}
+	return 0;
+no_process:
+	fd_close(pipes[0]);
+	fd_close(pipes[1]);
+no_pipe:
+	fd_close(sockets[0]);
+	fd_close(sockets[1]);
+	return error->code;
+}
+
+static void start(struct task *task)
+{
+	struct connection *connection = LIST_OWNER(task, struct connection, start);
+	struct connect_command command = {0};
+	mitogen_error error;
+	int r;
+
+	if (connection->state != STARTING)
+		return;
+	r = connection->method->command(&connection->options, connection->context->path, &command,
+					&error);
+	if (r == 0)
+		r = spawn(connection, &command, &error);
+	free_command(&command);
+	if (r < 0) {
+		error_prefix(&error, "%s could not be started: ", connection->context->path);
+		error.code = MITOGEN_ERR_CONNECT;
+		lose(connection, &error);
+		return;
+	}
+	set_state(connection, BOOTING);
+}
+
+/* "local.3", or the name that was asked for, behind our own path. NULL: no memory. */
+static char *make_path(struct router *router, const struct connect_method *method, const char *name)
+{
+	char made[64], *path;
+	size_t size;
+
+	if (!name) {
+		snprintf(made, sizeof(made), "%s.%u", method->name, ++router->children);
+		name = made;
+	}
+	size = strlen(router->path) + strlen(name) + 2;
+	path = sys.malloc(size);
+	if (path)
+		snprintf(path, size, "%s%s%s", router->path, *router->path ? "/" : "", name);
+	return path;
+}
+
+static struct connection *new_connection(struct router *router, const struct connect_method *method,
+					 const struct connect_options *options,
+					 const struct id_block *ids)
+{
+	struct connection *connection = sys.calloc(1, sizeof(*connection));
+	char *path = make_path(router, method, options->name);
+
+	if (!connection || !path)
+		goto no_path;
+	connection->router = router;
+	connection->method = method;
+	connection->ids = *ids;
+	connection->options = *options;
+	connection->options.name = NULL;
+	connection->options.image = options->image ? sys_strdup(options->image) : NULL;
+	if (options->image && !connection->options.image)
+		goto no_path;
+	connection->context = context_new(router, ids->first, path);
+	if (!connection->context)
+		goto no_context;
+	connection->context->connection = connection;
+	return connection;
+no_path:
+	sys.free(path);
+no_context:
+	if (connection)
+		sys.free((char *)(uintptr_t)connection->options.image);
+	sys.free(connection);
+	return NULL;
+}
+
+int connection_start(struct router *router, const struct connect_method *method,
+		     const struct connect_options *options, struct context **ret,
+		     mitogen_error *err)
+{
+	struct connection *connection;
+	struct id_block ids;
+	mitogen_error error;
+
+	if (router->closing)
+		return error_set(err, MITOGEN_ERR_CLOSED, "the router is closed");
+	if (ids_take(router, &ids) < 0)
+		return error_set(err, MITOGEN_ERR_NO_IDS, "no context IDs are left for another child");
+	connection = new_connection(router, method, options, &ids);
+	if (!connection)
+		return error_set_memory(err);
+	neighbour_init(&connection->neighbour, router, &neighbour_events, connection->context->path);
+	connection->neighbour.stream.greeting = true;
+	connection->stderr_pipe.fd = -1;
+	connection->process.pidfd.fd = -1;
+	connection->start.run = start;
+	connection->shutdown.run = shutdown_task;
+	connection->timer.due = due;
+	connection->closing.destroy = destroy;
+	connection->resident.close = close_resident;
+	router_add_resident(router, &connection->resident);
+	if (id_blocks_add(&connection->neighbour.blocks, ids.first, ids.count) < 0 ||
+	    router_add_route(router, ids.first, &connection->neighbour) < 0 ||
+	    send_config(connection) < 0) {
+		error_set_memory(&error);
+		lose(connection, &error);
+		return error_set_memory(err);
+	}
+	set_timer(connection, options->connect_timeout_ms);
+	broker_defer(&router->broker, &connection->start);
+	*ret = connection->context;
+	return 0;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A child of ours, from the decision to start it until it is reaped: one state machine on the broker
+ * thread, whatever the method. Many are under way at once; nothing waits.
+ */
+#pragma once
+
+#include <mitogen/types.h>
+#include <stdint.h>
+
+struct context;
+struct router;
+
+/* What is to be run so that a child answers on its standard input and output. */
+struct connect_command {
+	char *path;  /* sys.free */
+	char **argv; /* NULL-terminated; both the array and the strings with sys.free */
+};
+
+struct connect_options {
+	const char *name;  /* the last part of the path; NULL: made from the method */
+	const char *image; /* the program; NULL: this one */
+	int connect_timeout_ms;
+	int shutdown_ms;
+};
+
+/* A way to start a child; src/connect/ has one file for each. */
+struct connect_method {
+	const char *name; /* "local" */
+	/* Fills in ret. context_path is for the process list. 0, or a negative code with err set. */
+	int (*command)(const struct connect_options *options, const char *context_path,
+		       struct connect_command *ret, mitogen_error *err);
+	/* The image that runs, for what to say when it does not; NULL: not ours to know. */
+	const char *(*image)(const struct connect_options *options);
+};
+
+/* Makes the context and begins to connect it. Router lock held, any thread. 0, or a negative code
+ * with err set. Failures on the way become the context's. */
+int connection_start(struct router *router, const struct connect_method *method,
+		     const struct connect_options *options, struct context **ret,
+		     mitogen_error *err);
+/* Ends the child of this context, if it is ours: asks, after shutdown_ms kills. Router lock held, any
+ * thread. */
+void connection_shutdown(struct router *router, struct context *context);

@@ -1,0 +1,171 @@
+"""Fixtures of the end-to-end tests. After each test nothing that it started may be left: no
+process, no file descriptor, no file where temporary files go."""
+
+import ctypes
+import gc
+import os
+import select
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PR_SET_CHILD_SUBREAPER = 36
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--grace",
+        type=float,
+        default=5,
+        help="seconds that processes may take to end after a test",
+    )
+
+
+@pytest.fixture(scope="session")
+def build_dir():
+    return Path(os.environ.get("MITOGEN_BUILD", ROOT / "build")).resolve()
+
+
+@pytest.fixture(scope="session")
+def mitogen(build_dir):
+    """The path of the command."""
+    path = build_dir / "mitogen"
+    if not path.exists():
+        pytest.fail(f"{path} is missing: run make first")
+    return str(path)
+
+
+@pytest.fixture
+def run(mitogen):
+    """run(*arguments, **options of subprocess.run): runs the command, keeps its output as bytes."""
+
+    def run_mitogen(*arguments, **options):
+        options = {"stdin": subprocess.DEVNULL, "timeout": 60, **options}
+        if "input" in options:
+            del options["stdin"]
+        return subprocess.run([mitogen, *arguments], capture_output=True, **options)
+
+    return run_mitogen
+
+
+@pytest.fixture(scope="session", autouse=True)
+def subreaper():
+    """Makes us the parent of every process that is orphaned below us."""
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(monkeypatch, request, subreaper):
+    private = Path(tempfile.mkdtemp(prefix="e2e-", dir="/tmp"))
+    mark = uuid.uuid4().hex
+    monkeypatch.setenv("MITOGEN_TEST_ID", mark)
+    monkeypatch.setenv("TMPDIR", str(private))
+    fds = open_fds()
+    children = child_pids(os.getpid())
+    files = temporary_files(private)
+
+    yield
+
+    deadline = time.monotonic() + request.config.getoption("--grace")
+    left = [f"process {text}" for text in surviving_processes(mark, children, deadline)]
+    gc.collect()
+    left += [f"fd {fd} -> {target}" for fd, target in sorted(open_fds() - fds)]
+    left += [f"file {path}" for path in sorted(temporary_files(private) - files)]
+    shutil.rmtree(private, ignore_errors=True)
+    if left:
+        pytest.fail("left behind:\n  " + "\n  ".join(left), pytrace=False)
+
+
+def temporary_files(private):
+    """What lies where our programs put temporary files; elsewhere only names that can be ours."""
+    shared = (
+        path
+        for top in ("/tmp", "/dev/shm", "/run")
+        for path in Path(top).iterdir()
+        if path.name.startswith(("mitogen", "."))
+    )
+    return {str(path) for path in (*private.rglob("*"), *shared)}
+
+
+def open_fds():
+    fds = set()
+    for fd in os.listdir("/proc/self/fd"):
+        try:
+            fds.add((int(fd), os.readlink(f"/proc/self/fd/{fd}")))
+        except FileNotFoundError:
+            pass  # the one that listed the directory
+    return fds
+
+
+def child_pids(pid):
+    try:
+        lists = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    except (FileNotFoundError, ProcessLookupError):
+        return set()
+    return {int(child) for text in lists for child in text.split()}
+
+
+def descendants(pid):
+    for child in child_pids(pid):
+        yield child
+        yield from descendants(child)
+
+
+def marked_pids(mark):
+    wanted = f"MITOGEN_TEST_ID={mark}".encode()
+    for name in os.listdir("/proc"):
+        if not name.isdigit() or int(name) == os.getpid():
+            continue
+        try:
+            if wanted in Path(f"/proc/{name}/environ").read_bytes().split(b"\0"):
+                yield int(name)
+        except OSError:
+            pass  # it has ended, or is not ours
+
+
+def describe(pid):
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("latin-1")
+        return f"{pid} ({state}) {command.strip()}"
+    except OSError:
+        return str(pid)
+
+
+def wait_for_end(pid, deadline):
+    """Whether pid ends in time."""
+    try:
+        pidfd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        poller = select.poll()
+        poller.register(pidfd, select.POLLIN)
+        return bool(poller.poll(max(deadline - time.monotonic(), 0) * 1000))
+    finally:
+        os.close(pidfd)
+
+
+def surviving_processes(mark, children_before, deadline):
+    """Lets what is ending end, reaps what was orphaned to us, kills and names the rest."""
+    survivors = []
+    while True:
+        left = set(descendants(os.getpid())) - children_before | set(marked_pids(mark))
+        if not left:
+            return survivors
+        for pid in left:
+            if not wait_for_end(pid, deadline):
+                survivors.append(describe(pid))
+                os.kill(pid, signal.SIGKILL)
+                wait_for_end(pid, time.monotonic() + 5)
+            try:
+                os.waitpid(pid, os.WNOHANG)
+            except ChildProcessError:
+                pass  # the child of another, who reaps it or leaves it to us
