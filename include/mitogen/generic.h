@@ -30,7 +30,6 @@ static inline void mitogen_auto_writer(mitogen_writer **w)
 {
 	mitogen_writer_free(*w);
 }
-void mitogen_auto_text(char **text);
 
 /* ---- Keywords ---- */
 
@@ -96,7 +95,6 @@ static inline mitogen_value mitogen_value_same(mitogen_value x)
 {
 	return x;
 }
-mitogen_value mitogen_value_string(const char *x); /* NULL: nil */
 
 #define MITOGEN_VALUE(x)                                                                           \
 	_Generic((x),                                                                              \

@@ -44,6 +44,9 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#ifdef __GNUC__
+#pragma GCC visibility push(default) /* the library itself is built with hidden names */
+#endif
 
 #define MITOGEN_FOREVER INT32_MAX
 const char *mitogen_version(void); /* of the library that runs, "0.1.0" */
@@ -267,6 +270,12 @@ int mitogen_process_close_stdin(mitogen_process process, mitogen_error *err);
 /* To its process group. */
 int mitogen_process_signal(mitogen_process process, int signal, mitogen_error *err);
 
+void mitogen_auto_text(char **text);                  /* behind MITOGEN_AUTO(text, x) */
+mitogen_value mitogen_value_string(const char *text); /* behind a char * among values; NULL: nil */
+
+#ifdef __GNUC__
+#pragma GCC visibility pop
+#endif
 #ifdef __cplusplus
 }
 #else

@@ -35,8 +35,8 @@ mitogen_context mitogen_parent(mitogen_router router)
 	mitogen_context parent = {0};
 
 	if (api) {
-		if (api->router->parent_id != FRAME_NO_CONTEXT)
-			parent = handle_of_id(api, api->router->parent_id);
+		if (api->router->ancestor_count > 0)
+			parent = handle_of_id(api, api->router->ancestors[0]);
 		api_unlock(api);
 	}
 	return parent;

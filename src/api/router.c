@@ -62,7 +62,7 @@ static struct router *new_router(mitogen_error *err)
 		error_set_memory(err);
 		return NULL;
 	}
-	if (router_init(router, 0, FRAME_NO_CONTEXT, "") < 0) {
+	if (router_init(router, 0, NULL, 0, "") < 0) {
 		error_set_errno(err, "cannot set up a router");
 		sys.free(router);
 		return NULL;

@@ -39,6 +39,18 @@ static int read_path(struct cursor *c, char *out, size_t size)
 	return 0;
 }
 
+static int read_parents(struct cursor *c, struct config *config)
+{
+	uint64_t count;
+
+	if (cursor_list(c, &count) < 0 || count > DEPTH_MAX)
+		return -1;
+	for (; config->parent_count < count; config->parent_count++)
+		if (cursor_u32(c, &config->parents[config->parent_count]) < 0)
+			return -1;
+	return 0;
+}
+
 static int parse(const uint8_t *data, size_t size, struct config *config)
 {
 	static const struct {
@@ -49,7 +61,6 @@ static int parse(const uint8_t *data, size_t size, struct config *config)
 		{"ids", offsetof(struct config, ids)},
 		{"log", offsetof(struct config, log_level)},
 		{"max", offsetof(struct config, max_message)},
-		{"parent", offsetof(struct config, parent_id)},
 	};
 	struct cursor c = {data, data + size};
 	uint64_t count;
@@ -71,19 +82,23 @@ static int parse(const uint8_t *data, size_t size, struct config *config)
 		} else if (length == 4 && memcmp(key, "path", 4) == 0) {
 			if (read_path(&c, config->path, sizeof(config->path)) < 0)
 				return -1;
+		} else if (length == 7 && memcmp(key, "parents", 7) == 0) {
+			if (read_parents(&c, config) < 0)
+				return -1;
 		} else if (cursor_skip(&c) < 0) { /* of a newer parent */
 			return -1;
 		}
 	}
-	return config->id > 0 && config->ids > 0 ? 0 : -1;
+	return config->id > 0 && config->ids > 0 && config->parent_count > 0 ? 0 : -1;
 }
 
 int config_read(int fd, struct config *ret)
 {
-	uint8_t header_bytes[FRAME_HEADER_SIZE], payload[4096];
+	uint8_t header_bytes[FRAME_HEADER_SIZE], payload[20480];
 	struct frame_header header;
 
-	*ret = (struct config){0};
+	memset(ret, 0, offsetof(struct config, path));
+	ret->path[0] = '\0';
 	if (read_all(fd, header_bytes, sizeof(header_bytes)) < 0 ||
 	    frame_decode(header_bytes, sizeof(header_bytes), &header) != FRAME_OK ||
 	    header.handle != HANDLE_CONFIG || header.kind != FRAME_CBOR || header.flags != 0 ||

@@ -5,12 +5,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "wire/bootstrap.h"
+
 struct config {
-	uint32_t id, parent_id;
+	uint32_t id;
+	uint32_t parents[DEPTH_MAX]; /* the parent, its parent, ... the master */
+	size_t parent_count;
 	uint32_t ids;    /* how many, ours being the first */
 	uint32_t log_level;
 	uint32_t max_message;
-	char path[1024]; /* our name, as the parent has it */
+	char path[16384]; /* our name, as the parent has it: DEPTH_MAX parts */
 };
 
 /* Reads it from fd, waiting. 0, or -1: the parent is gone or sent something else. */

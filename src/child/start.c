@@ -108,6 +108,7 @@ static void take_descriptors(int *ret_in, int *ret_out)
 	if (null < 0 || dup2(null, STDIN_FILENO) < 0)
 		close(STDIN_FILENO); /* a machine without /dev: reading fails, which is as good */
 	fd_close(null);
+	setvbuf(stdout, NULL, _IOLBF, 0); /* lines of a log come out when they are complete */
 	if (dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
 		close(STDOUT_FILENO);
 }
@@ -121,7 +122,7 @@ static void open_ports(struct router *router, const struct config *config, int i
 	self.patience.due = out_of_patience;
 	if (dispatch_open(router) < 0 || flow_open(router) < 0 ||
 	    handles_add(router, &self.shutdown, HANDLE_SHUTDOWN, &shutdown_ops, NULL) < 0 ||
-	    router_add_route(router, config->parent_id, &self.parent) < 0 ||
+	    router_add_route(router, config->parents[0], &self.parent) < 0 ||
 	    stream_open(&self.parent.stream, in, out) < 0)
 		give_up("it is out of memory");
 	broker_unlock(&router->broker);
@@ -143,14 +144,14 @@ void child_run(const struct builtin *builtins, void (*prepare)(struct router *ro
 {
 	struct router *router = &self.router;
 	static const char ready[] = BOOTSTRAP_READY "\n";
-	struct config config;
+	static struct config config;
 	int in, out;
 
 	take_descriptors(&in, &out);
 	if (sys.write(out, ready, strlen(ready)) < 0 || config_read(in, &config) < 0)
 		give_up("nobody told it who it is");
 	log_set((enum log_level)config.log_level, NULL, NULL);
-	if (router_init(router, config.id, config.parent_id, config.path) < 0)
+	if (router_init(router, config.id, config.parents, config.parent_count, config.path) < 0)
 		give_up("it is out of memory");
 	router->next_id = config.id + 1;
 	router->end_id = config.id + config.ids;

@@ -76,6 +76,8 @@ static void receive(struct router *router, struct handle *handle, struct mitogen
 		error_set(&error, MITOGEN_ERR_ARGUMENT, "this is not a call");
 	} else if (router->closing) {
 		error_set(&error, MITOGEN_ERR_CLOSED, "the context is shutting down");
+	} else if (!router->parent) {
+		error_set(&error, MITOGEN_ERR_REFUSED, "the master runs no calls");
 	} else if (module.size == 0) {
 		const mitogen_export *entry =
 			export_find((const char *)function.data, function.size);

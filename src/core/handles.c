@@ -51,10 +51,8 @@ struct handle *handles_find(const struct router *router, uint32_t number)
 
 bool handles_allow_parents(const struct router *router, const struct mitogen_message *m)
 {
-	/* what the parent's stream brought was checked on its way down; IDs above us are not ours
-	 * to list, but those below us are: no child's stream may carry them */
-	return m->header.auth_id == router->id ||
-	       (router->parent && router_neighbour(router, m->header.auth_id) == router->parent);
+	/* no child's stream carries these IDs: they are in none of its blocks */
+	return m->header.auth_id == router->id || router_is_ancestor(router, m->header.auth_id);
 }
 
 static bool same_flow(const struct mitogen_message *a, const struct mitogen_message *b)

@@ -12,18 +12,23 @@
 #include "wire/handles.h"
 #include "wire/utf8.h"
 
-int router_init(struct router *router, uint32_t id, uint32_t parent_id, const char *path)
+int router_init(struct router *router, uint32_t id, const uint32_t *ancestors,
+		size_t ancestor_count, const char *path)
 {
-	*router = (struct router){.id = id, .parent_id = parent_id, .max_message = MESSAGE_SIZE_MAX};
+	*router = (struct router){.id = id, .max_message = MESSAGE_SIZE_MAX};
 	router->path = sys_strdup(path);
-	if (!router->path)
-		return -1;
+	router->ancestors = sys.calloc(ancestor_count + 1, sizeof(*ancestors));
 	router->calls = latch_new();
-	if (!router->calls || broker_init(&router->broker) < 0) {
+	if (!router->path || !router->ancestors || !router->calls ||
+	    broker_init(&router->broker) < 0) {
 		latch_unref(router->calls);
+		sys.free(router->ancestors);
 		sys.free(router->path);
 		return -1;
 	}
+	router->ancestor_count = ancestor_count;
+	for (size_t i = 0; i < ancestor_count; i++)
+		router->ancestors[i] = ancestors[i];
 	list_init(&router->lost_contexts);
 	list_init(&router->residents);
 	list_init(&router->outflows);
@@ -39,7 +44,16 @@ void router_clear(struct router *router)
 	map_clear(&router->contexts_by_ref);
 	latch_unref(router->calls);
 	broker_clear(&router->broker);
+	sys.free(router->ancestors);
 	sys.free(router->path);
+}
+
+bool router_is_ancestor(const struct router *router, uint32_t id)
+{
+	for (size_t i = 0; i < router->ancestor_count; i++)
+		if (router->ancestors[i] == id)
+			return true;
+	return false;
 }
 
 /* ---- The end ---- */

@@ -25,7 +25,9 @@ struct route {
 
 struct router {
 	struct broker broker;
-	uint32_t id, parent_id;    /* parent_id: FRAME_NO_CONTEXT in the master */
+	uint32_t id;
+	uint32_t *ancestors;       /* IDs: the parent, its parent, ... the master */
+	size_t ancestor_count;     /* 0 in the master */
 	char *path;                /* our own name as our parent has it; "" in the master */
 	struct neighbour *parent;  /* NULL in the master */
 	uint32_t next_id, end_id;  /* what is left of our block */
@@ -60,8 +62,11 @@ struct builtin {
 	void (*start)(struct router *router, struct mitogen_message *m);
 };
 
-/* 0, or -1 with errno; then nothing is left. The thread is started by broker_start. */
-int router_init(struct router *router, uint32_t id, uint32_t parent_id, const char *path);
+/* 0, or -1 with errno; then nothing is left. ancestors is copied. The thread is started by
+ * broker_start. */
+int router_init(struct router *router, uint32_t id, const uint32_t *ancestors,
+		size_t ancestor_count, const char *path);
+bool router_is_ancestor(const struct router *router, uint32_t id);
 /* Refuses new work, fails what waits, closes the residents; on_closed comes when none is left.
  * Broker thread, lock held. */
 void router_close(struct router *router, bool urgent);

@@ -22,9 +22,11 @@
 #include "parent/output.h"
 #include "wire/bootstrap.h"
 #include "wire/handles.h"
+#include "wire/utf8.h"
 
 #define STATUS_GRACE_MS 250	    /* after the stream has ended, for the exit status */
 #define DRAIN_MAX	(64 * 1024) /* of a dead child's output */
+#define NAME_MAX_SIZE	200	    /* of one part of a path */
 
 enum state {
 	STARTING,   /* the broker will spawn it */
@@ -365,8 +367,11 @@ static int send_config(struct connection *connection)
 	writer_uint(&w, log_get_level());
 	writer_string(&w, "max");
 	writer_uint(&w, router->max_message);
-	writer_string(&w, "parent");
+	writer_string(&w, "parents");
+	writer_list_head(&w, router->ancestor_count + 1);
 	writer_uint(&w, router->id);
+	for (size_t i = 0; i < router->ancestor_count; i++)
+		writer_uint(&w, router->ancestors[i]);
 	writer_string(&w, "path");
 	writer_string(&w, connection->context->path);
 	writer_end(&w);
@@ -518,6 +523,12 @@ int connection_start(struct router *router, const struct connect_method *method,
 
 	if (router->closing)
 		return error_set(err, MITOGEN_ERR_CLOSED, "the router is closed");
+	if (options->name && (!*options->name || strlen(options->name) > NAME_MAX_SIZE ||
+			      strchr(options->name, '/') || !utf8_valid(options->name, strlen(options->name))))
+		return error_set(err, MITOGEN_ERR_USAGE,
+				 "a context's name has 1 to %d bytes of UTF-8 and no \"/\"", NAME_MAX_SIZE);
+	if (router->ancestor_count >= DEPTH_MAX)
+		return error_set(err, MITOGEN_ERR_USAGE, "contexts are nested %d deep at most", DEPTH_MAX);
 	if (ids_take(router, &ids) < 0)
 		return error_set(err, MITOGEN_ERR_NO_IDS, "no context IDs are left for another child");
 	connection = new_connection(router, method, options, &ids);

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "sampler.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <sched.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+
+extern char **environ;
+
+double sampler_now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
+}
+
+void sampler_add(struct series *series, double sample)
+{
+	if (series->count == series->capacity) {
+		series->capacity = series->capacity ? series->capacity * 2 : 1024;
+		series->samples =
+			realloc(series->samples, series->capacity * sizeof(*series->samples));
+		if (!series->samples)
+			sampler_fail("out of memory");
+	}
+	series->samples[series->count++] = sample;
+}
+
+void sampler_print(struct series *series)
+{
+	printf("%s", series->name);
+	for (size_t i = 0; i < series->count; i++)
+		printf(" %.2f", series->samples[i]);
+	printf("\n");
+	free(series->samples);
+	*series = (struct series){.name = series->name};
+}
+
+double sampler_run(char *const argv[])
+{
+	double start = sampler_now_us();
+	pid_t pid;
+	int status;
+
+	errno = posix_spawn(&pid, argv[0], NULL, NULL, argv, environ);
+	if (errno != 0)
+		sampler_fail("%s: %s", argv[0], strerror(errno));
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (status != 0)
+		sampler_fail("%s: ended with wait status %d", argv[0], status);
+	return sampler_now_us() - start;
+}
+
+void sampler_pin(int cpu)
+{
+	DIR *tasks = opendir("/proc/self/task");
+	struct dirent *task;
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(cpu, &cpus);
+	if (!tasks)
+		sampler_fail("/proc/self/task: %s", strerror(errno));
+	while ((task = readdir(tasks)) != NULL)
+		if (task->d_name[0] != '.' &&
+		    sched_setaffinity(atoi(task->d_name), sizeof(cpus), &cpus) < 0)
+			sampler_fail("CPU %d: %s", cpu, strerror(errno));
+	closedir(tasks);
+}
+
+void sampler_fail(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vfprintf(stderr, format, arguments);
+	va_end(arguments);
+	fputc('\n', stderr);
+	exit(1);
+}
+
+void sampler_check(int r, const mitogen_error *error)
+{
+	if (r < 0)
+		sampler_fail("%s", error->text);
+}
