@@ -55,8 +55,9 @@ int broker_init(struct broker *broker)
 	list_init(&broker->timers);
 	list_init(&broker->tasks);
 	list_init(&broker->closing);
-	if (open_wake(broker->wake_fds) < 0)
-		return -1;
+	broker->scratch = sys.malloc(BROKER_SCRATCH);
+	if (!broker->scratch || open_wake(broker->wake_fds) < 0)
+		goto no_wake;
 	broker->poller = broker->ops->create();
 	if (!broker->poller)
 		goto no_poller;
@@ -71,6 +72,8 @@ no_watch:
 	broker->ops->destroy(broker->poller);
 no_poller:
 	close_wake(broker->wake_fds);
+no_wake:
+	sys.free(broker->scratch);
 	return -1;
 }
 
@@ -78,6 +81,7 @@ void broker_clear(struct broker *broker)
 {
 	broker->ops->destroy(broker->poller);
 	close_wake(broker->wake_fds);
+	sys.free(broker->scratch);
 	pthread_mutex_destroy(&broker->lock);
 }
 

@@ -8,12 +8,15 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/list.h"
 #include "core/poller.h"
 #include "core/timer.h"
 
 struct latch;
+
+#define BROKER_SCRATCH (2u * 1024 * 64 + 64) /* a frame that has come in parts, and a read */
 
 /* Work for the broker thread; sits in its owner. */
 struct task {
@@ -37,6 +40,7 @@ struct broker {
 	struct list timers, tasks, closing;
 	struct latch *wakes; /* with sleepers; woken when the lock is dropped */
 	bool running, polling, kicked, stopping;
+	uint8_t *scratch; /* BROKER_SCRATCH bytes for reading; of whoever's callback runs */
 };
 
 /* 0, or -1 with errno; then nothing is left. */

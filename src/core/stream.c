@@ -15,6 +15,7 @@
 #define READ_SIZE    (64u * 1024)
 #define FRAME_MAX    (FRAME_HEADER_SIZE + FRAME_PAYLOAD_MAX)
 #define WRITE_FRAMES 64
+_Static_assert(FRAME_MAX + READ_SIZE <= BROKER_SCRATCH, "a read behind an incomplete frame fits");
 #define BATCH_BYTES  (32u * 1024) /* senders that do not wait write when so much is queued */
 
 static void flush_task(struct task *task);
@@ -146,7 +147,7 @@ static int keep_partial(struct stream *stream, const uint8_t *data, size_t size)
 /* One read. True: there may be more. */
 static bool read_some(struct stream *stream)
 {
-	uint8_t buffer[FRAME_MAX + READ_SIZE];
+	uint8_t *buffer = stream->broker->scratch;
 	size_t before = stream->partial_size, size;
 	ptrdiff_t n, done;
 

@@ -1,0 +1,207 @@
+#!/usr/bin/python3
+"""run.py BUILD [--rounds N]: runs all benchmarks in turn, N times, prints what came out.
+
+Each program prints lines of a series' name and its samples. What is compared was measured in the
+same round, so that a busy machine or a slow day is part of both.
+"""
+
+import argparse
+import gzip
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PYTHON = ROOT / "build/tools/venv/bin/python"
+AGENT = ROOT / f"build/agents/linux-{platform.machine()}"
+COMMAND = ROOT / "build/mitogen"
+RESULT = ROOT / "build/bench.json"
+
+SERIES = {
+    "child-ready.tiny": ("µs", "start and reap a program that only exits"),
+    "child-ready.agent": ("µs", "local child ready, the agent"),
+    "child-ready.self": ("µs", "local child ready, a static glibc program"),
+    "child-ready.python": ("µs", "local child ready, Python Mitogen"),
+    "child-memory.one": ("kB", "PSS of an idle child, alone"),
+    "child-memory.many": ("kB", "PSS of an idle child, one of 300"),
+    "child-memory.python": ("kB", "PSS of an idle child, Python Mitogen"),
+    "call.one-cpu.pipe": ("µs", "one byte through pipes and back, one CPU"),
+    "call.one-cpu.ours": ("µs", "call, one CPU"),
+    "call.one-cpu.python": ("µs", "call, one CPU, Python Mitogen"),
+    "call.two-cpus.pipe": ("µs", "one byte through pipes and back, two CPUs"),
+    "call.two-cpus.ours": ("µs", "call, two CPUs"),
+    "call.two-cpus.python": ("µs", "call, two CPUs, Python Mitogen"),
+    "outstanding.ours": ("calls/s", "10,000 calls outstanding"),
+    "outstanding.python": ("calls/s", "10,000 calls outstanding, Python Mitogen"),
+    "command.ours": ("µs", "mitogen run local -- true"),
+    "command.python": ("µs", "python3 -c pass"),
+    "size.agent": ("bytes", "the agent"),
+    "size.agent-gzip": ("bytes", "the agent, gzip -9"),
+    "size.connection": ("bytes", "struct connection"),
+    "size.stream": ("bytes", "struct stream"),
+    "size.context": ("bytes", "struct context"),
+    "size.message": ("bytes", "struct mitogen_message"),
+}
+
+
+@dataclass
+class Target:
+    """A median, or the ratio of two: `over` is what it is divided by."""
+
+    series: str
+    over: str = ""
+    at_most: float = float("inf")
+    at_least: float = 0
+
+    def name(self):
+        return f"{self.series} / {self.over}" if self.over else self.series
+
+    def text(self):
+        if self.at_least:
+            return f"at least {self.at_least:,.10g}"
+        return f"at most {self.at_most:,.10g}"
+
+    def value(self, figures):
+        """None: not measured."""
+        figure, base = figures.get(self.series), figures.get(self.over)
+        if not figure or (self.over and not base):
+            return None
+        if not base:
+            return figure["median"]
+        pairs = zip(figure["round_medians"], base["round_medians"])
+        return statistics.median(a / b for a, b in pairs)
+
+    def is_met(self, value):
+        return self.at_least <= value <= self.at_most
+
+
+TARGETS = [
+    Target("child-ready.agent", at_most=1000),
+    Target("child-ready.python", "child-ready.agent", at_least=40),
+    Target("child-ready.self", at_most=1000),
+    Target("child-ready.python", "child-ready.self", at_least=40),
+    Target("child-memory.one", at_most=200),
+    Target("call.one-cpu.ours", "call.one-cpu.pipe", at_most=5),
+    Target("call.two-cpus.ours", "call.two-cpus.pipe", at_most=1.5),
+    Target("outstanding.ours", at_least=500_000),
+    Target("command.ours", "command.python", at_most=1),
+]
+
+
+def commands(build):
+    programs = build / "bench"
+    yield [programs / "child_ready", AGENT, programs / "tiny"]
+    yield [programs / "child_memory", AGENT]
+    yield [programs / "call"]
+    yield [programs / "outstanding"]
+    yield [PYTHON, ROOT / "bench/peer.py"]
+    yield [programs / "sizes"]
+    if COMMAND.exists():
+        yield [programs / "command", COMMAND]
+
+
+def run_round(build, rounds):
+    """Appends each program's samples to rounds: a list of lists for each series."""
+    for command in commands(build):
+        result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        for line in result.stdout.splitlines():
+            name, *samples = line.split()
+            rounds.setdefault(name, []).append([float(sample) for sample in samples])
+    agent = AGENT.read_bytes()
+    rounds.setdefault("size.agent", []).append([len(agent)])
+    rounds.setdefault("size.agent-gzip", []).append([len(gzip.compress(agent, 9))])
+
+
+def percentile(samples, percent):
+    ordered = sorted(samples)
+    return ordered[min(len(ordered) - 1, len(ordered) * percent // 100)]
+
+
+def summarize(rounds):
+    medians = [statistics.median(samples) for samples in rounds]
+    return {
+        "median": statistics.median(medians),
+        "p99": statistics.median(percentile(samples, 99) for samples in rounds),
+        "samples": sum(map(len, rounds)),
+        "round_medians": medians,
+    }
+
+
+def verdict(target, figures):
+    value = target.value(figures)
+    met = None if value is None else target.is_met(value)
+    return {"name": target.name(), "target": target.text(), "value": value, "met": met}
+
+
+def number(value):
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if value >= 1000 else f"{value:,.4g}"
+
+
+def print_table(rows):
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    for row in rows:
+        cells = [row[0].ljust(widths[0])]
+        cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:])]
+        print("  ".join(cells))
+    print()
+
+
+def print_figures(figures):
+    rows = [("", "median", "p99", "", "samples")]
+    for name, (unit, title) in SERIES.items():
+        figure = figures.get(name)
+        if figure:
+            median, p99 = number(figure["median"]), number(figure["p99"])
+            rows.append((title, median, p99, unit, f"{figure['samples']:,}"))
+    print_table(rows)
+
+
+def print_verdicts(verdicts):
+    rows = [("", "measured", "target", "")]
+    answers = {True: "met", False: "MISSED", None: "not measured"}
+    for row in verdicts:
+        rows.append((row["name"], number(row["value"]), row["target"], answers[row["met"]]))
+    print_table(rows)
+
+
+def main():
+    parser = argparse.ArgumentParser(description="run all benchmarks")
+    parser.add_argument("build", type=Path, help="the Meson build directory")
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+
+    rounds = {}
+    for i in range(options.rounds):
+        print(f"round {i + 1} of {options.rounds}", file=sys.stderr)
+        run_round(options.build, rounds)
+    figures = {name: summarize(samples) for name, samples in rounds.items()}
+    verdicts = [verdict(target, figures) for target in TARGETS]
+    machine = {
+        "cpus": os.cpu_count(),
+        "kernel": platform.release(),
+        "load": os.getloadavg()[0],
+        "poller": os.environ.get("MITOGEN_POLLER", ""),
+    }
+    for name, figure in figures.items():
+        figure["unit"], figure["title"] = SERIES[name]
+    result = {
+        "machine": machine,
+        "rounds": options.rounds,
+        "figures": figures,
+        "targets": verdicts,
+    }
+    RESULT.write_text(json.dumps(result, indent="\t", ensure_ascii=False) + "\n")
+    print_figures(figures)
+    print_verdicts(verdicts)
+    print(f"written to {RESULT.relative_to(ROOT)}; a busy machine shows: load {machine['load']:.1f}")
+
+
+if __name__ == "__main__":
+    main()
