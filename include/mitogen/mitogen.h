@@ -35,7 +35,7 @@
 
 #ifdef __GNUC__
 #define MITOGEN_PRINTF(f, a) __attribute__((__format__(__printf__, f, a)))
-#define MITOGEN_MUST __attribute__((__warn_unused_result__))
+#define MITOGEN_MUST         __attribute__((__warn_unused_result__))
 #else
 #define MITOGEN_PRINTF(f, a)
 #define MITOGEN_MUST

@@ -45,12 +45,12 @@ typedef struct mitogen_writer mitogen_writer;   /* a value being built */
 /* Also what travels: numbers are never reused. Unknown ones are to be treated as failures. */
 enum mitogen_code {
 	MITOGEN_OK = 0,
-	MITOGEN_ERR_USAGE = -1,     /* a wrong argument, option or handle: the program's fault */
+	MITOGEN_ERR_USAGE = -1, /* a wrong argument, option or handle: the program's fault */
 	MITOGEN_ERR_MEMORY = -2,
-	MITOGEN_ERR_SYSTEM = -3,    /* a system call failed: .sys */
-	MITOGEN_ERR_CONNECT = -4,   /* a context could not be started; .text quotes its tool */
-	MITOGEN_ERR_AUTH = -5,      /* the same, over a password, a key or a host key */
-	MITOGEN_ERR_LOST = -6,      /* the context went away; .text says how */
+	MITOGEN_ERR_SYSTEM = -3,  /* a system call failed: .sys */
+	MITOGEN_ERR_CONNECT = -4, /* a context could not be started; .text quotes its tool */
+	MITOGEN_ERR_AUTH = -5,    /* the same, over a password, a key or a host key */
+	MITOGEN_ERR_LOST = -6,    /* the context went away; .text says how */
 	MITOGEN_ERR_TIMEOUT = -7,
 	MITOGEN_ERR_CALL = -8,      /* the function ran and failed: .type, .sys */
 	MITOGEN_ERR_UNKNOWN = -9,   /* no such function or port there */
@@ -61,12 +61,12 @@ enum mitogen_code {
 	MITOGEN_ERR_TOO_BIG = -14,
 	MITOGEN_ERR_NO_IDS = -15,   /* the supply of context IDs ran out */
 	MITOGEN_ERR_DEADLOCK = -16, /* this thread must not wait here */
-	MITOGEN_ERR_FORKED = -17,   /* the host program forked; the library stayed with its parent */
+	MITOGEN_ERR_FORKED = -17, /* the host program forked; the library stayed with its parent */
 };
 
 typedef struct mitogen_error { /* by value, never allocates; its layout is frozen */
-	int code;        /* enum mitogen_code; 0: not set */
-	int sys;         /* the errno behind it, or 0 */
+	int code;              /* enum mitogen_code; 0: not set */
+	int sys;               /* the errno behind it, or 0 */
 	char type[64];   /* "KeyError", "OSError": what the failing function called it, or "" */
 	char where[256]; /* "local.1/local.1: load": context path and function, or "" */
 	char text[1720]; /* one line for a person: what failed, where, why, what to try */
@@ -77,12 +77,12 @@ typedef struct mitogen_error { /* by value, never allocates; its layout is froze
 typedef enum mitogen_type { /* bits, so that a declaration can allow several */
 	MITOGEN_NIL = 1 << 0,
 	MITOGEN_BOOL = 1 << 1,
-	MITOGEN_INT = 1 << 2,    /* -2^63 ... 2^64-1; reading checks the range of the C type */
+	MITOGEN_INT = 1 << 2, /* -2^63 ... 2^64-1; reading checks the range of the C type */
 	MITOGEN_DOUBLE = 1 << 3,
-	MITOGEN_TEXT = 1 << 4,   /* UTF-8 */
-	MITOGEN_BYTES = 1 << 5,  /* paths, arguments, program output */
+	MITOGEN_TEXT = 1 << 4,  /* UTF-8 */
+	MITOGEN_BYTES = 1 << 5, /* paths, arguments, program output */
 	MITOGEN_LIST = 1 << 6,
-	MITOGEN_MAP = 1 << 7,    /* keys are text */
+	MITOGEN_MAP = 1 << 7, /* keys are text */
 	MITOGEN_CONTEXT = 1 << 8,
 	MITOGEN_SENDER = 1 << 9,
 	MITOGEN_BLOB = 1 << 10,   /* bytes that logs and traces leave out */
@@ -123,14 +123,14 @@ typedef struct mitogen_value {
 typedef enum mitogen_out_type { /* grows at its end: numbers are compiled into programs */
 	MITOGEN_OUT_NONE,
 	MITOGEN_OUT_BOOL,
-	MITOGEN_OUT_INT,     /* a signed integer of .size bytes */
-	MITOGEN_OUT_UINT,    /* an unsigned one */
+	MITOGEN_OUT_INT,  /* a signed integer of .size bytes */
+	MITOGEN_OUT_UINT, /* an unsigned one */
 	MITOGEN_OUT_FLOAT,
 	MITOGEN_OUT_DOUBLE,
-	MITOGEN_OUT_STRING,  /* const char **: text, or bytes without NUL; lent */
-	MITOGEN_OUT_DUP,     /* char **: the same, copied; free() it */
-	MITOGEN_OUT_BYTES,   /* mitogen_bytes *: text, bytes or blob; lent */
-	MITOGEN_OUT_SECRET,  /* mitogen_secret *: lent */
+	MITOGEN_OUT_STRING, /* const char **: text, or bytes without NUL; lent */
+	MITOGEN_OUT_DUP,    /* char **: the same, copied; free() it */
+	MITOGEN_OUT_BYTES,  /* mitogen_bytes *: text, bytes or blob; lent */
+	MITOGEN_OUT_SECRET, /* mitogen_secret *: lent */
 	MITOGEN_OUT_CONTEXT,
 	MITOGEN_OUT_SENDER,
 	MITOGEN_OUT_CURSOR,  /* mitogen_cursor *: any value, to be taken apart; lent */
@@ -153,7 +153,7 @@ typedef struct mitogen_cursor {
 
 /* ---- Programs ---- */
 
-typedef enum mitogen_event { /* what a message that a process sends to its receiver says */
+typedef enum mitogen_event {   /* what a message that a process sends to its receiver says */
 	MITOGEN_EVENT_NONE,    /* not of a process */
 	MITOGEN_EVENT_STARTED, /* its PID, int */
 	MITOGEN_EVENT_STDOUT,  /* bytes */
@@ -173,6 +173,6 @@ typedef struct mitogen_export {
 	size_t size;
 	const char *name;
 	mitogen_function *function;
-	const int *types; /* mitogen_type bits for each argument, then 0 */
+	const int *types;               /* mitogen_type bits for each argument, then 0 */
 	struct mitogen_export *next[2]; /* the registry's */
 } mitogen_export;

@@ -14,7 +14,8 @@ int main(int argc, char **argv)
 	/* it may hold passwords and other people's data: no core, no debugger of the same user */
 	prctl(PR_SET_DUMPABLE, 0);
 	start_child_if_asked(argc, argv);
-	fprintf(stderr, "mitogen-agent %s: started by a parent process, not by hand; see mitogen(1)\n",
+	fprintf(stderr,
+		"mitogen-agent %s: started by a parent process, not by hand; see mitogen(1)\n",
 		MITOGEN_VERSION);
 	return 2;
 }

@@ -60,8 +60,9 @@ static int start(struct api_router *api, mitogen_context handle, const char *nam
 	if (!m)
 		return r;
 	if (m->size > api->router->max_message) {
-		r = error_set(err, MITOGEN_ERR_TOO_BIG, "%s: %zu bytes of arguments, the limit is %zu",
-			      name, m->size, api->router->max_message);
+		r = error_set(err, MITOGEN_ERR_TOO_BIG,
+			      "%s: %zu bytes of arguments, the limit is %zu", name, m->size,
+			      api->router->max_message);
 		message_unref(m);
 		return r;
 	}
@@ -132,13 +133,15 @@ static int check_wait(struct api_router *api, mitogen_context handle, mitogen_er
 	if (broker_is_current(&api->router->broker))
 		return error_set(err, MITOGEN_ERR_DEADLOCK, "the broker thread must not wait");
 	if (mitogen_context_id(handle) == api->router->id)
-		return error_set(err, MITOGEN_ERR_DEADLOCK,
-				 "a call of this process to itself would wait for its own main thread");
+		return error_set(
+			err, MITOGEN_ERR_DEADLOCK,
+			"a call of this process to itself would wait for its own main thread");
 	return 0;
 }
 
 int mitogen_call_with(mitogen_context handle, mitogen_function *function, const char *name,
-		      mitogen_out ret, mitogen_error *err, const mitogen_value *values, size_t count)
+		      mitogen_out ret, mitogen_error *err, const mitogen_value *values,
+		      size_t count)
 {
 	int r = 0;
 	struct api_router *api = api_pin(handle.router, err, &r);
@@ -189,9 +192,8 @@ int mitogen_call_async_with(mitogen_context handle, mitogen_function *function, 
 	return r;
 }
 
-int mitogen_call_no_reply_with(mitogen_context handle, mitogen_function *function,
-			       const char *name, mitogen_error *err, const mitogen_value *values,
-			       size_t count)
+int mitogen_call_no_reply_with(mitogen_context handle, mitogen_function *function, const char *name,
+			       mitogen_error *err, const mitogen_value *values, size_t count)
 {
 	int r = 0;
 	struct api_router *api = api_pin(handle.router, err, &r);

@@ -86,16 +86,19 @@ mitogen_context mitogen_local_with(mitogen_context via, const mitogen_local_opti
 	if (!options)
 		options = &defaults;
 	if (options->size != sizeof(*options)) {
-		error_set(err, MITOGEN_ERR_USAGE, "the options are of another version of the library");
+		error_set(err, MITOGEN_ERR_USAGE,
+			  "the options are of another version of the library");
 	} else if (context->id != api->router->id) {
 		error_set(err, MITOGEN_ERR_USAGE,
-			  "a context can be started from this process only, not via %s", context->path);
+			  "a context can be started from this process only, not via %s",
+			  context->path);
 	} else {
 		struct connect_options connect = {
 			.name = options->name,
 			.image = options->image ? options->image : api->image,
-			.connect_timeout_ms =
-				options->connect_timeout_ms ? options->connect_timeout_ms : CONNECT_MS,
+			.connect_timeout_ms = options->connect_timeout_ms
+						      ? options->connect_timeout_ms
+						      : CONNECT_MS,
 			.shutdown_ms = api->shutdown_ms,
 		};
 

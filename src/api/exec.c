@@ -34,12 +34,12 @@ struct process_object {
 	uint32_t context_id;
 	struct output out, err;
 	struct outflow in;
-	uint32_t control;      /* the handle there; 0: not started yet */
-	uint64_t signals;      /* bits, to be sent when it has started */
-	bool stdin_ends;       /* the user has closed it */
-	bool stdin_is_closed;  /* the program has, or there is none */
+	uint32_t control;     /* the handle there; 0: not started yet */
+	uint64_t signals;     /* bits, to be sent when it has started */
+	bool stdin_ends;      /* the user has closed it */
+	bool stdin_is_closed; /* the program has, or there is none */
 	bool wants_room;
-	struct mitogen_message *exit; /* arrived; goes to the latch behind all output */
+	struct mitogen_message *exit;  /* arrived; goes to the latch behind all output */
 	uint64_t out_total, err_total; /* when exit is set */
 };
 
@@ -95,7 +95,8 @@ static void exited(void *owner, struct mitogen_message *m)
 	if (cursor_list(&c, &count) < 0 || count != 4 || cursor_skip(&c) < 0 ||
 	    cursor_u64(&c, &process->out_total) < 0 || cursor_u64(&c, &process->err_total) < 0 ||
 	    cursor_bool(&c, &late) < 0) {
-		error_set(&error, MITOGEN_ERR_TYPE, "exec: the context answered with something else");
+		error_set(&error, MITOGEN_ERR_TYPE,
+			  "exec: the context answered with something else");
 		message_set_failure(m, &error);
 	} else if (late) {
 		error_set(&error, MITOGEN_ERR_TIMEOUT, "the program was ended: its time was over");
@@ -191,8 +192,7 @@ static void note(struct process_object *process, const struct mitogen_message *m
 	}
 }
 
-static void output_received(struct router *router, struct handle *handle,
-			    struct mitogen_message *m)
+static void output_received(struct router *router, struct handle *handle, struct mitogen_message *m)
 {
 	struct inflow *flow = LIST_OWNER(handle, struct inflow, handle);
 	struct output *output = LIST_OWNER(flow, struct output, flow);
@@ -233,7 +233,8 @@ void process_taken(struct api_router *api, const struct mitogen_message *m)
 	process = find(api, m->process_ref);
 	if (process)
 		inflow_consumed(api->router,
-				m->event == MITOGEN_EVENT_STDOUT ? &process->out.flow : &process->err.flow,
+				m->event == MITOGEN_EVENT_STDOUT ? &process->out.flow
+								 : &process->err.flow,
 				m->size);
 	broker_unlock(&api->router->broker);
 }
@@ -320,7 +321,8 @@ static mitogen_process start(struct api_router *api, struct context *context,
 			     const mitogen_exec_options *options, mitogen_error *err)
 {
 	struct process_object *process = new_process(api, context, latch, tag);
-	struct call_target target = {.sink = exited, .sink_owner = process, .deadline = CLOCK_NEVER};
+	struct call_target target = {
+		.sink = exited, .sink_owner = process, .deadline = CLOCK_NEVER};
 	mitogen_process handle = {0};
 	struct mitogen_message *m;
 
@@ -373,7 +375,8 @@ mitogen_process mitogen_exec_with(mitogen_context handle, const char *const *arg
 }
 
 /* NULL with err set and *ret_code; otherwise locked. */
-static struct process_object *lock_process(mitogen_process handle, mitogen_error *err, int *ret_code)
+static struct process_object *lock_process(mitogen_process handle, mitogen_error *err,
+					   int *ret_code)
 {
 	struct api_router *api = api_lock(handle.router, err, ret_code);
 	struct process_object *process;

@@ -18,16 +18,17 @@
 
 static const char *type_name(enum cbor_type type)
 {
-	static const char *const names[] = {"nothing", "nil",	  "a bool", "an integer", "a double",
-					    "text",    "bytes",	  "a list", "a map",	  "a context",
-					    "a sender", "a blob", "a secret", "an error"};
+	static const char *const names[] = {
+		"nothing", "nil",   "a bool",    "an integer", "a double", "text",     "bytes",
+		"a list",  "a map", "a context", "a sender",   "a blob",   "a secret", "an error"};
 
 	return names[type];
 }
 
 static int fail_type(enum cbor_type type, const char *wanted, mitogen_error *err)
 {
-	return error_set(err, MITOGEN_ERR_TYPE, "%s came where %s was expected", type_name(type), wanted);
+	return error_set(err, MITOGEN_ERR_TYPE, "%s came where %s was expected", type_name(type),
+			 wanted);
 }
 
 static int fail_range(mitogen_error *err)
@@ -96,7 +97,8 @@ static int read_double(struct cursor *c, const mitogen_out *out, mitogen_error *
 			return fail_type(cursor_type(c), "a double", err);
 		value = negative ? -1.0 - (double)magnitude : (double)magnitude;
 		if (magnitude > UINT64_C(1) << 53)
-			return error_set(err, MITOGEN_ERR_TYPE, "an integer came that no double holds");
+			return error_set(err, MITOGEN_ERR_TYPE,
+					 "an integer came that no double holds");
 	}
 	single = (float)value;
 	if (out->type == MITOGEN_OUT_FLOAT)
@@ -129,7 +131,8 @@ static int read_string(struct mitogen_message *m, struct cursor *c, const mitoge
 	if (r < 0)
 		return r;
 	if (memchr(bytes.data, '\0', bytes.size))
-		return error_set(err, MITOGEN_ERR_TYPE, "bytes with a NUL came where a string was expected");
+		return error_set(err, MITOGEN_ERR_TYPE,
+				 "bytes with a NUL came where a string was expected");
 	if (out->type == MITOGEN_OUT_STRING) {
 		lent = message_lend_string(m, bytes.data, bytes.size, false);
 		if (!lent)
@@ -242,7 +245,8 @@ static int read_one(struct mitogen_message *m, struct cursor *c, const mitogen_o
 	case MITOGEN_OUT_MESSAGE:
 		break;
 	}
-	return error_set(err, MITOGEN_ERR_USAGE, "a variable of a type that this library does not know");
+	return error_set(err, MITOGEN_ERR_USAGE,
+			 "a variable of a type that this library does not know");
 }
 
 /* ---- Several, all or none ---- */
@@ -300,7 +304,8 @@ static int read_value(struct mitogen_message *m, struct cursor c, const mitogen_
 	if (count != 1 && cursor_list(&c, &there) < 0)
 		return fail_type(cursor_type(&c), "a list", err);
 	if (there != count)
-		return error_set(err, MITOGEN_ERR_TYPE, "a list of %llu came where one of %zu was expected",
+		return error_set(err, MITOGEN_ERR_TYPE,
+				 "a list of %llu came where one of %zu was expected",
 				 (unsigned long long)there, count);
 	return read_all(m, &c, there, outs, count, err);
 }
@@ -312,7 +317,8 @@ static int read_raw(struct mitogen_message *m, const mitogen_out *outs, size_t c
 	mitogen_bytes *ret = outs[0].to;
 
 	if (count != 1 || outs[0].type != MITOGEN_OUT_BYTES)
-		return error_set(err, MITOGEN_ERR_TYPE, "bytes came: read them into a mitogen_bytes");
+		return error_set(err, MITOGEN_ERR_TYPE,
+				 "bytes came: read them into a mitogen_bytes");
 	*ret = (mitogen_bytes){m->payload, m->size};
 	return 0;
 }
@@ -353,7 +359,8 @@ int mitogen_read_cursor_with(const mitogen_cursor *cursor, mitogen_error *err,
 {
 	if (!cursor->message)
 		return error_set(err, MITOGEN_ERR_TYPE, "nil came where a value was expected");
-	return read_value(cursor->message, (struct cursor){cursor->at, cursor->end}, outs, count, err);
+	return read_value(cursor->message, (struct cursor){cursor->at, cursor->end}, outs, count,
+			  err);
 }
 
 int mitogen_next_with(mitogen_cursor *cursor, mitogen_error *err, const mitogen_out *outs,
@@ -373,8 +380,8 @@ int mitogen_next_with(mitogen_cursor *cursor, mitogen_error *err, const mitogen_
 	if (type == CBOR_MAP && count != 2)
 		return error_set(err, MITOGEN_ERR_USAGE, "a map is read by key and value");
 	if (step > cursor->left)
-		return error_set(err, MITOGEN_ERR_TYPE, "%zu items are asked for, %llu are left", count,
-				 (unsigned long long)cursor->left);
+		return error_set(err, MITOGEN_ERR_TYPE, "%zu items are asked for, %llu are left",
+				 count, (unsigned long long)cursor->left);
 	r = read_all(cursor->message, &c, count, outs, count, err);
 	if (r < 0)
 		return r;

@@ -136,7 +136,7 @@ size_t values_count(const mitogen_value *values, size_t count)
 
 int values_fail(int writer_error, const char *what, mitogen_error *err)
 {
-	int code = writer_error == CBOR_ERR_MEMORY  ? MITOGEN_ERR_MEMORY
+	int code = writer_error == CBOR_ERR_MEMORY    ? MITOGEN_ERR_MEMORY
 		   : writer_error == CBOR_ERR_TOO_BIG ? MITOGEN_ERR_TOO_BIG
 						      : MITOGEN_ERR_TYPE;
 

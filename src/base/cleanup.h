@@ -17,15 +17,15 @@ static inline void cleanup_fd(const int *fd)
 #define CLEANUP_FREE __attribute__((cleanup(cleanup_free)))
 #define CLEANUP_FD   __attribute__((cleanup(cleanup_fd)))
 
-#define TAKE_PTR(p)                           \
-	__extension__({ \
-		__typeof__(p) taken_ = (p);   \
-		(p) = NULL;                   \
-		taken_;                       \
+#define TAKE_PTR(p)                                                                                \
+	__extension__({                                                                            \
+		__typeof__(p) taken_ = (p);                                                        \
+		(p) = NULL;                                                                        \
+		taken_;                                                                            \
 	})
-#define TAKE_FD(fd)              \
-	__extension__({ \
-		int fd_ = (fd);  \
-		(fd) = -1;       \
-		fd_;             \
+#define TAKE_FD(fd)                                                                                \
+	__extension__({                                                                            \
+		int fd_ = (fd);                                                                    \
+		(fd) = -1;                                                                         \
+		fd_;                                                                               \
 	})

@@ -82,8 +82,8 @@ void error_set_where(mitogen_error *err, const char *path, const char *function)
 
 const char *error_errno_name(int number)
 {
-#define NAME(e)   \
-	case e:   \
+#define NAME(e)                                                                                    \
+	case e:                                                                                    \
 		return #e
 	switch (number) {
 		NAME(E2BIG);
@@ -129,14 +129,14 @@ const char *error_errno_name(int number)
 const char *error_code_name(int code)
 {
 	static const char *const names[] = {
-		"MITOGEN_OK",           "MITOGEN_ERR_USAGE",   "MITOGEN_ERR_MEMORY",
-		"MITOGEN_ERR_SYSTEM",   "MITOGEN_ERR_CONNECT", "MITOGEN_ERR_AUTH",
-		"MITOGEN_ERR_LOST",     "MITOGEN_ERR_TIMEOUT", "MITOGEN_ERR_CALL",
-		"MITOGEN_ERR_UNKNOWN",  "MITOGEN_ERR_ARGUMENT", "MITOGEN_ERR_REFUSED",
-		"MITOGEN_ERR_TYPE",     "MITOGEN_ERR_CLOSED",  "MITOGEN_ERR_TOO_BIG",
-		"MITOGEN_ERR_NO_IDS",   "MITOGEN_ERR_DEADLOCK", "MITOGEN_ERR_FORKED",
+		"MITOGEN_OK",          "MITOGEN_ERR_USAGE",    "MITOGEN_ERR_MEMORY",
+		"MITOGEN_ERR_SYSTEM",  "MITOGEN_ERR_CONNECT",  "MITOGEN_ERR_AUTH",
+		"MITOGEN_ERR_LOST",    "MITOGEN_ERR_TIMEOUT",  "MITOGEN_ERR_CALL",
+		"MITOGEN_ERR_UNKNOWN", "MITOGEN_ERR_ARGUMENT", "MITOGEN_ERR_REFUSED",
+		"MITOGEN_ERR_TYPE",    "MITOGEN_ERR_CLOSED",   "MITOGEN_ERR_TOO_BIG",
+		"MITOGEN_ERR_NO_IDS",  "MITOGEN_ERR_DEADLOCK", "MITOGEN_ERR_FORKED",
 	};
-	size_t number = (size_t)-(long)code;
+	size_t number = (size_t) - (long)code;
 
 	return number < sizeof(names) / sizeof(names[0]) ? names[number] : "?";
 }

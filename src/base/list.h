@@ -10,11 +10,11 @@ struct list {
 };
 
 #define LIST_OWNER(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
-#define LIST_FOR_EACH(node, head) \
+#define LIST_FOR_EACH(node, head)                                                                  \
 	for (struct list *node = (head)->next; node != (head); node = node->next)
 /* The body may remove the node. */
-#define LIST_FOR_EACH_SAFE(node, head)                                                           \
-	for (struct list *node = (head)->next, *node##_next = node->next; node != (head);       \
+#define LIST_FOR_EACH_SAFE(node, head)                                                             \
+	for (struct list *node = (head)->next, *node##_next = node->next; node != (head);          \
 	     node = node##_next, node##_next = node->next)
 
 static inline void list_init(struct list *head)

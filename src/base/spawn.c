@@ -76,7 +76,7 @@ static char **make_script_argv(const struct spawn *spawn)
 	argv = sys.calloc(count + 3, sizeof(*argv));
 	if (!argv)
 		return NULL;
-	argv[0] = (char *)(uintptr_t)"sh";
+	argv[0] = (char *)(uintptr_t) "sh";
 	argv[1] = (char *)(uintptr_t)spawn->path;
 	for (size_t i = 1; i < count; i++)
 		argv[i + 1] = spawn->argv[i];

@@ -13,9 +13,9 @@ struct spawn {
 	const char *path; /* of the program; not searched for */
 	char *const *argv;
 	char *const *env;
-	const char *cwd;                   /* NULL: ours */
+	const char *cwd;                    /* NULL: ours */
 	int stdin_fd, stdout_fd, stderr_fd; /* at least 3, close-on-exec; stay the caller's */
-	bool session;                      /* a session of its own; otherwise a process group */
+	bool session;                       /* a session of its own; otherwise a process group */
 	bool dies_with_us; /* SIGKILL when the calling thread ends (Linux; elsewhere nothing) */
 	bool scripts;      /* what has no known format is given to /bin/sh, as shells do */
 };

@@ -25,7 +25,7 @@
 #include "wire/cursor.h"
 #include "wire/exec.h"
 
-#define CHUNK	     (32u * 1024)
+#define CHUNK        (32u * 1024)
 #define TERM_WAIT_MS 1000 /* between SIGTERM and SIGKILL, when nobody wants it any more */
 
 struct output_pipe {
@@ -370,10 +370,15 @@ static pid_t start_program(const struct exec_request *request, const struct pipe
 			   mitogen_error *error)
 {
 	enum spawn_stage stage;
-	struct spawn spawn = {.path = request->path, .argv = request->argv, .env = request->env,
-			      .cwd = request->cwd, .stdin_fd = pipes->in[0],
-			      .stdout_fd = pipes->out[1], .stderr_fd = pipes->err[1],
-			      .dies_with_us = true, .scripts = true};
+	struct spawn spawn = {.path = request->path,
+			      .argv = request->argv,
+			      .env = request->env,
+			      .cwd = request->cwd,
+			      .stdin_fd = pipes->in[0],
+			      .stdout_fd = pipes->out[1],
+			      .stderr_fd = pipes->err[1],
+			      .dies_with_us = true,
+			      .scripts = true};
 	pid_t pid = spawn_start(&spawn, &stage);
 
 	if (pid < 0 && stage == SPAWN_CWD)
@@ -418,7 +423,8 @@ static int open_ports(struct job *job, uint32_t caller_id)
 }
 
 /* Takes the parent's ends of the pipes. */
-static void adopt(struct job *job, pid_t pid, struct pipes *pipes, const struct exec_request *request)
+static void adopt(struct job *job, pid_t pid, struct pipes *pipes,
+		  const struct exec_request *request)
 {
 	struct broker *broker = &job->router->broker;
 

@@ -124,8 +124,9 @@ static int find_program(struct exec_request *request, mitogen_error *err)
 	if (spawn_find(request->argv[0], path_of(request->env), &request->path) == 0)
 		return 0;
 	escape_text(name, sizeof(name), request->argv[0], strlen(request->argv[0]));
-	return error_set_errno(err, strchr(request->argv[0], '/') ? "cannot run %s"
-								   : "cannot run %s, looked for in PATH",
+	return error_set_errno(err,
+			       strchr(request->argv[0], '/') ? "cannot run %s"
+							     : "cannot run %s, looked for in PATH",
 			       name);
 }
 

@@ -6,12 +6,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct exec_request { /* strings and arrays belong to it; exec_request_clear frees them */
+struct exec_request {       /* strings and arrays belong to it; exec_request_clear frees them */
 	char **argv, **env; /* NULL-terminated; env is the whole environment */
 	char *path;         /* of the program: found in PATH */
 	char *cwd;          /* or NULL */
 	bool no_stdin;
-	int timeout_ms;     /* 0: none */
+	int timeout_ms; /* 0: none */
 	uint32_t caller_id, stdout_handle, stderr_handle;
 };
 
@@ -19,5 +19,6 @@ struct mitogen_message;
 
 /* 0, or a negative code with err set: MITOGEN_ERR_ARGUMENT, _MEMORY, or _SYSTEM when there is no such
  * program. ret can be cleared in any case. */
-int exec_request_read(const struct mitogen_message *m, struct exec_request *ret, mitogen_error *err);
+int exec_request_read(const struct mitogen_message *m, struct exec_request *ret,
+		      mitogen_error *err);
 void exec_request_clear(struct exec_request *request);

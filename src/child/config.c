@@ -74,10 +74,12 @@ static int parse(const uint8_t *data, size_t size, struct config *config)
 		if (cursor_string(&c, CBOR_TEXT, &key, &length) < 0)
 			return -1;
 		for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-			if (length == strlen(numbers[i].name) && !memcmp(key, numbers[i].name, length))
+			if (length == strlen(numbers[i].name) &&
+			    !memcmp(key, numbers[i].name, length))
 				break;
 		if (i < sizeof(numbers) / sizeof(numbers[0])) {
-			if (cursor_u32(&c, (uint32_t *)(void *)((char *)config + numbers[i].offset)) < 0)
+			if (cursor_u32(&c, (uint32_t *)(void *)((char *)config +
+								numbers[i].offset)) < 0)
 				return -1;
 		} else if (length == 4 && memcmp(key, "path", 4) == 0) {
 			if (read_path(&c, config->path, sizeof(config->path)) < 0)

@@ -11,7 +11,7 @@ struct config {
 	uint32_t id;
 	uint32_t parents[DEPTH_MAX]; /* the parent, its parent, ... the master */
 	size_t parent_count;
-	uint32_t ids;    /* how many, ours being the first */
+	uint32_t ids; /* how many, ours being the first */
 	uint32_t log_level;
 	uint32_t max_message;
 	char path[16384]; /* our name, as the parent has it: DEPTH_MAX parts */

@@ -7,7 +7,6 @@
 #include "base/sys.h"
 #include "connect/methods.h"
 #include "parent/image.h"
-#include "wire/bootstrap.h"
 
 static const char *image(const struct connect_options *options)
 {

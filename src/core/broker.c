@@ -15,7 +15,7 @@
 #include "base/sys.h"
 #include "core/latch.h"
 
-#define READY_MAX	  64
+#define READY_MAX         64
 #define BROKER_STACK_SIZE (256 * 1024)
 
 static void drain_wake(struct source *source, unsigned events)

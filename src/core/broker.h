@@ -62,7 +62,8 @@ void broker_defer(struct broker *broker, struct task *task); /* once, if it is d
 void broker_set_timer(struct broker *broker, struct timer *timer, int64_t deadline);
 
 /* Broker thread, lock held. */
-int broker_watch(struct broker *broker, struct source *source, unsigned events); /* 0 or -1, errno */
-int broker_want(struct broker *broker, struct source *source, unsigned events);  /* the same */
+int broker_watch(struct broker *broker, struct source *source,
+		 unsigned events);                                              /* 0 or -1, errno */
+int broker_want(struct broker *broker, struct source *source, unsigned events); /* the same */
 void broker_unwatch(struct broker *broker, struct source *source);
 void broker_close_later(struct broker *broker, struct closing *closing);

@@ -23,8 +23,8 @@ struct call_target {
 	struct latch *latch; /* a reference is taken; or NULL: */
 	call_sink *sink;
 	void *sink_owner;
-	void *tag;          /* of the message */
-	int64_t deadline;   /* clock_ms(); CLOCK_NEVER */
+	void *tag;        /* of the message */
+	int64_t deadline; /* clock_ms(); CLOCK_NEVER */
 };
 
 /* Begins a request in w: everything up to the arguments, of which count values must follow. module

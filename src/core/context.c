@@ -106,7 +106,7 @@ int context_loss(const struct context *context, mitogen_error *err)
 
 static void notify(struct router *router, struct context *context)
 {
-	LIST_FOR_EACH_SAFE(node, &context->watchers) {
+	LIST_FOR_EACH_SAFE (node, &context->watchers) {
 		struct watcher *watcher = LIST_OWNER(node, struct watcher, link);
 
 		if (context->state < watcher->state)

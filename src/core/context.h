@@ -24,8 +24,8 @@ enum context_state { /* in this order, some may be left out; one setter logs it 
 
 struct context {
 	struct map_node by_ref, by_id;
-	struct list lost; /* in router->lost_contexts */
-	struct list handles;  /* ports that wait for it */
+	struct list lost;    /* in router->lost_contexts */
+	struct list handles; /* ports that wait for it */
 	struct list watchers;
 	uint32_t id;
 	enum context_state state;

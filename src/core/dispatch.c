@@ -88,7 +88,8 @@ static void receive(struct router *router, struct handle *handle, struct mitogen
 			return;
 		}
 		error_set(&error, MITOGEN_ERR_UNKNOWN,
-			  "no function \"%.*s\" is exported there; does a MITOGEN_EXPORT line follow it, "
+			  "no function \"%.*s\" is exported there; does a MITOGEN_EXPORT line "
+			  "follow it, "
 			  "and is the program the same?",
 			  (int)function.size, (const char *)function.data);
 	} else {
@@ -183,7 +184,8 @@ int dispatch_reply(struct mitogen_message *m, struct mitogen_writer *w, mitogen_
 
 	reply = message_from_writer(w, &error);
 	if (!reply)
-		return error_set(err, error == CBOR_ERR_MEMORY ? MITOGEN_ERR_MEMORY : MITOGEN_ERR_TYPE,
+		return error_set(err,
+				 error == CBOR_ERR_MEMORY ? MITOGEN_ERR_MEMORY : MITOGEN_ERR_TYPE,
 				 "the result: %s", cbor_error_text(error));
 	m->replied = true;
 	broker_lock(&router->broker);

@@ -6,7 +6,10 @@
 
 #define BUCKETS 64
 
-enum { BY_NAME, BY_FUNCTION };
+enum {
+	BY_NAME,
+	BY_FUNCTION
+};
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* a leaf */
 static mitogen_export *buckets[2][BUCKETS];

@@ -138,7 +138,7 @@ static void receive(struct router *router, struct handle *handle, struct mitogen
 	(void)handle;
 	if (m->header.kind == FRAME_CBOR && cursor_list(&c, &count) == 0 && count == 2 &&
 	    cursor_u32(&c, &number) == 0 && cursor_u64(&c, &granted) == 0) {
-		LIST_FOR_EACH_SAFE(node, &router->outflows) {
+		LIST_FOR_EACH_SAFE (node, &router->outflows) {
 			struct outflow *flow = LIST_OWNER(node, struct outflow, link);
 
 			if (flow->dst_id == m->header.src_id && flow->handle == number) {

@@ -12,7 +12,7 @@
 #include "base/list.h"
 #include "core/handles.h"
 
-#define FLOW_WINDOW	(256u * 1024)	    /* the credit that a sender starts with */
+#define FLOW_WINDOW     (256u * 1024)       /* the credit that a sender starts with */
 #define FLOW_WINDOW_MAX (16u * 1024 * 1024) /* more than that at once is not believed */
 
 struct outflow {

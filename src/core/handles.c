@@ -67,7 +67,7 @@ static struct mitogen_message *reassemble(struct router *router, struct handle *
 {
 	struct mitogen_message *before = NULL, *joined;
 
-	LIST_FOR_EACH(node, &handle->partial) {
+	LIST_FOR_EACH (node, &handle->partial) {
 		before = LIST_OWNER(node, struct mitogen_message, link);
 		if (same_flow(before, frame))
 			break;

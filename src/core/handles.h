@@ -31,9 +31,9 @@ struct handle_ops { /* router lock held; on the broker thread, or on a thread th
 struct handle { /* sits in its owner */
 	struct map_node by_number;
 	const struct handle_ops *ops;
-	struct context *respondent;  /* only what comes over the stream that leads to it counts */
+	struct context *respondent; /* only what comes over the stream that leads to it counts */
 	struct list of_respondent;
-	struct list partial;         /* messages of which more is to come, one a source */
+	struct list partial; /* messages of which more is to come, one a source */
 };
 
 /* Opens handle with this number (0: a random one, kept in handle->by_number.key). respondent may be

@@ -19,7 +19,7 @@ struct latch {
 	pthread_cond_t filled;
 	struct list messages;
 	struct latch *next_wake; /* in a list of latches to be woken, while .waking */
-	unsigned references;  /* atomic */
+	unsigned references;     /* atomic */
 	unsigned sleepers;
 	bool closed, waking;
 	int event_fds[2]; /* for foreign loops, made on demand; otherwise -1 */

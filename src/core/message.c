@@ -143,7 +143,8 @@ void message_set_failure(struct mitogen_message *m, const mitogen_error *failure
 	if (m->failure)
 		*m->failure = *failure;
 	else
-		m->failure = (mitogen_error *)(uintptr_t)&no_memory; /* never written, never freed */
+		m->failure =
+			(mitogen_error *)(uintptr_t)&no_memory; /* never written, never freed */
 }
 
 const mitogen_error *message_failure(const struct mitogen_message *m)

@@ -21,8 +21,8 @@ struct message_string;
 
 struct mitogen_message {
 	struct list link;
-	unsigned references; /* atomic */
-	struct frame_header header; /* .length is set when frames are cut */
+	unsigned references;           /* atomic */
+	struct frame_header header;    /* .length is set when frames are cut */
 	size_t size;                   /* of the payload */
 	struct mitogen_message *whole; /* whose payload this is a piece of, or NULL */
 	size_t slice;                  /* where in it */

@@ -10,7 +10,8 @@ static bool on_frame(struct stream *stream, struct mitogen_message *m)
 	struct neighbour *neighbour = LIST_OWNER(stream, struct neighbour, stream);
 
 	if (!neighbour->is_parent && !verify_header(&neighbour->blocks, &m->header)) {
-		log_write(LOG_ERROR, "%s: claimed to be context %u acting for %u; closing its stream",
+		log_write(LOG_ERROR,
+			  "%s: claimed to be context %u acting for %u; closing its stream",
 			  neighbour->name, m->header.src_id, m->header.auth_id);
 		message_unref(m);
 		neighbour->events->ended(neighbour, "it sent a message in a foreign name");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* poll(2): everywhere. The array is made anew when what is watched has changed. */
-#include <stdbool.h>
 #include <errno.h>
 #include <poll.h>
+#include <stdbool.h>
 
 #include "base/list.h"
 #include "base/sys.h"
@@ -11,7 +11,7 @@
 struct poller {
 	struct list sources;
 	size_t count, capacity;
-	struct pollfd *fds;      /* one for each source, in the order of the list */
+	struct pollfd *fds; /* one for each source, in the order of the list */
 	struct source **owners;
 	bool stale;
 };
@@ -75,7 +75,7 @@ static void rebuild(struct poller *poller)
 {
 	size_t i = 0;
 
-	LIST_FOR_EACH(node, &poller->sources) {
+	LIST_FOR_EACH (node, &poller->sources) {
 		struct source *source = LIST_OWNER(node, struct source, link);
 		short events = 0;
 

@@ -13,7 +13,7 @@
 
 struct process {
 	struct broker *broker;
-	struct source pidfd;  /* .fd -1: none */
+	struct source pidfd; /* .fd -1: none */
 	struct timer look;
 	int interval_ms;
 	pid_t pid;       /* 0: has ended, or never was */

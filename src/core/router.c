@@ -97,7 +97,7 @@ void router_close(struct router *router, bool urgent)
 	router->closing = true;
 	latch_close(router->calls, &router->broker.wakes);
 	fail_waiters(router);
-	LIST_FOR_EACH_SAFE(node, &router->residents) {
+	LIST_FOR_EACH_SAFE (node, &router->residents) {
 		struct resident *resident = LIST_OWNER(node, struct resident, link);
 
 		resident->close(resident, urgent);

@@ -26,25 +26,25 @@ struct route {
 struct router {
 	struct broker broker;
 	uint32_t id;
-	uint32_t *ancestors;       /* IDs: the parent, its parent, ... the master */
-	size_t ancestor_count;     /* 0 in the master */
-	char *path;                /* our own name as our parent has it; "" in the master */
-	struct neighbour *parent;  /* NULL in the master */
-	uint32_t next_id, end_id;  /* what is left of our block */
-	struct map routes;         /* struct route, by context ID */
-	struct map handles;        /* struct handle, by number */
+	uint32_t *ancestors;      /* IDs: the parent, its parent, ... the master */
+	size_t ancestor_count;    /* 0 in the master */
+	char *path;               /* our own name as our parent has it; "" in the master */
+	struct neighbour *parent; /* NULL in the master */
+	uint32_t next_id, end_id; /* what is left of our block */
+	struct map routes;        /* struct route, by context ID */
+	struct map handles;       /* struct handle, by number */
 	struct map contexts_by_id, contexts_by_ref;
 	struct list lost_contexts; /* oldest first */
 	uint32_t last_ref, lost_count, children;
-	struct latch *calls;       /* for the main thread */
+	struct latch *calls; /* for the main thread */
 	size_t max_message;
-	bool closing;              /* refuses work */
+	bool closing; /* refuses work */
 	struct list residents;
-	struct list outflows;      /* core/flow.h */
+	struct list outflows;           /* core/flow.h */
 	const struct builtin *builtins; /* ends with a NULL name; may be NULL */
 	/* No resident is left after router_close. Broker thread, lock held. */
 	void (*on_closed)(struct router *router);
-	uint32_t api_ref;          /* the number of its public handle */
+	uint32_t api_ref; /* the number of its public handle */
 };
 
 /* What must end before the router does: a child, a program that runs. Sits in its owner. */

@@ -16,7 +16,7 @@
 #define FRAME_MAX    (FRAME_HEADER_SIZE + FRAME_PAYLOAD_MAX)
 #define WRITE_FRAMES 64
 _Static_assert(FRAME_MAX + READ_SIZE <= BROKER_SCRATCH, "a read behind an incomplete frame fits");
-#define BATCH_BYTES  (32u * 1024) /* senders that do not wait write when so much is queued */
+#define BATCH_BYTES (32u * 1024) /* senders that do not wait write when so much is queued */
 
 static void flush_task(struct task *task);
 
@@ -162,7 +162,9 @@ static bool read_some(struct stream *stream)
 		if (before > 0 && keep_partial(stream, buffer, before) < 0)
 			end(stream, "out of memory");
 		else if (n == 0)
-			end(stream, before > 0 && !stream->greeting ? "the stream ended inside a frame" : NULL);
+			end(stream, before > 0 && !stream->greeting
+					    ? "the stream ended inside a frame"
+					    : NULL);
 		else if (error != EAGAIN && error != EINTR)
 			end(stream, error == ECONNRESET ? NULL : strerror(error));
 		return n < 0 && error == EINTR;
@@ -220,12 +222,13 @@ static int add_message(struct iovec *iov, struct mitogen_message *m, size_t sent
 
 static int collect(struct stream *stream, struct iovec iov[2 * WRITE_FRAMES])
 {
-	struct list *const queues[] = {&stream->begun, &stream->normal.messages, &stream->bulk.messages};
+	struct list *const queues[] = {&stream->begun, &stream->normal.messages,
+				       &stream->bulk.messages};
 	size_t sent = stream->begun_sent;
 	int count = 0;
 
 	for (size_t i = 0; i < 3; i++) {
-		LIST_FOR_EACH(node, queues[i]) {
+		LIST_FOR_EACH (node, queues[i]) {
 			struct mitogen_message *m = LIST_OWNER(node, struct mitogen_message, link);
 
 			if (count > 2 * WRITE_FRAMES - 2)
@@ -294,7 +297,7 @@ static void want_write(struct stream *stream, bool wanted)
 
 static bool may_write(const struct stream *stream)
 {
-	return stream->is_open && stream->events && !stream->corked;
+	return stream->is_open && stream->events;
 }
 
 /* On the broker thread. */
@@ -305,13 +308,13 @@ static void flush(struct stream *stream)
 	if (!may_write(stream))
 		return;
 	r = write_some(stream);
-	if (r >= 0)
+	if (r >= 0) {
 		want_write(stream, r == 0);
-	else /* what the neighbour sent before it went is still to be read; then comes the end */
-	{
-		stream->is_broken = true;
-		drop_all(stream);
+		return;
 	}
+	/* what the neighbour sent before it went is still to be read; then comes the end */
+	stream->is_broken = true;
+	drop_all(stream);
 }
 
 static void flush_task(struct task *task)
@@ -334,21 +337,11 @@ void stream_send(struct stream *stream, struct mitogen_message *m, bool now)
 	if (!may_write(stream))
 		return;
 	/* a full descriptor, seen by what is begun, is the broker's business; so is every error */
-	if ((now || queue->bytes >= BATCH_BYTES) && stream->is_socket && list_is_empty(&stream->begun))
+	if ((now || queue->bytes >= BATCH_BYTES) && stream->is_socket &&
+	    list_is_empty(&stream->begun))
 		write_some(stream);
 	if (first(stream))
 		broker_defer(stream->broker, &stream->flush);
-}
-
-void stream_uncork(struct stream *stream)
-{
-	stream->corked = false;
-	flush(stream);
-}
-
-size_t stream_queued(const struct stream *stream)
-{
-	return stream->normal.bytes + stream->bulk.bytes;
 }
 
 /* ---- Opening ---- */
@@ -376,7 +369,8 @@ int stream_open(struct stream *stream, int in_fd, int out_fd)
 {
 	struct stat st;
 
-	if (fd_set_nonblocking(in_fd) < 0 || fd_set_nonblocking(out_fd) < 0 || fstat(out_fd, &st) < 0)
+	if (fd_set_nonblocking(in_fd) < 0 || fd_set_nonblocking(out_fd) < 0 ||
+	    fstat(out_fd, &st) < 0)
 		return -1;
 	stream->in.fd = in_fd;
 	stream->out.fd = out_fd;

@@ -39,7 +39,6 @@ struct stream {
 	struct source in, out; /* one descriptor: only in is watched */
 	struct task flush;
 	bool greeting; /* what arrives is text for events->greeting, not frames */
-	bool corked;   /* keep what is sent until stream_uncork */
 	bool is_socket, is_open;
 	bool is_broken; /* for writing; what the neighbour sent before is still read */
 
@@ -57,7 +56,6 @@ struct stream {
 void stream_init(struct stream *stream, struct broker *broker, const struct stream_events *events);
 /* Takes both descriptors over, which may be the same. Broker thread. 0 or -1, errno. */
 int stream_open(struct stream *stream, int in_fd, int out_fd);
-void stream_uncork(struct stream *stream);
 /* Broker thread. Reads what has arrived up to the end, as after the neighbour's death. */
 void stream_drain(struct stream *stream);
 /* Broker thread. Closes the descriptors, drops the queues. The memory stays the owner's, who frees
@@ -68,5 +66,3 @@ void stream_close(struct stream *stream);
  * that has ended drops it. now: the caller is about to wait, so write what fits at once, rather than
  * wake the broker for it. */
 void stream_send(struct stream *stream, struct mitogen_message *m, bool now);
-/* Bytes that wait to be written. */
-size_t stream_queued(const struct stream *stream);

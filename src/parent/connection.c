@@ -24,16 +24,16 @@
 #include "wire/handles.h"
 #include "wire/utf8.h"
 
-#define STATUS_GRACE_MS 250	    /* after the stream has ended, for the exit status */
-#define DRAIN_MAX	(64 * 1024) /* of a dead child's output */
-#define NAME_MAX_SIZE	200	    /* of one part of a path */
+#define STATUS_GRACE_MS 250         /* after the stream has ended, for the exit status */
+#define DRAIN_MAX       (64 * 1024) /* of a dead child's output */
+#define NAME_MAX_SIZE   200         /* of one part of a path */
 
 enum state {
-	STARTING,   /* the broker will spawn it */
-	BOOTING,    /* until it prints BOOTSTRAP_READY */
+	STARTING, /* the broker will spawn it */
+	BOOTING,  /* until it prints BOOTSTRAP_READY */
 	UP,
-	LOSING,     /* the stream has ended, the reason is not known yet */
-	ENDING,     /* the context is lost; the process remains to be reaped */
+	LOSING, /* the stream has ended, the reason is not known yet */
+	ENDING, /* the context is lost; the process remains to be reaped */
 	ENDED,
 };
 
@@ -175,11 +175,12 @@ static void lose(struct connection *connection, const mitogen_error *error)
 }
 
 /* Why it did not come up, as far as its end tells. */
-static void describe_failed_start(struct connection *connection, const char *end, mitogen_error *error)
+static void describe_failed_start(struct connection *connection, const char *end,
+				  mitogen_error *error)
 {
 	char quote[OUTPUT_LINE_MAX] = "", hint[512] = "";
-	const char *image = connection->method->image ?
-				    connection->method->image(&connection->options) : NULL;
+	const char *image =
+		connection->method->image ? connection->method->image(&connection->options) : NULL;
 
 	if (connection->output)
 		output_quote(connection->output, quote, sizeof(quote));
@@ -220,7 +221,8 @@ static void stream_ended(struct neighbour *neighbour, const char *why)
 		return;
 	if (why) {
 		snprintf(connection->stream_end, sizeof(connection->stream_end), "%s", why);
-		log_write(LOG_ERROR, "%s: the stream is corrupt: %s", connection->context->path, why);
+		log_write(LOG_ERROR, "%s: the stream is corrupt: %s", connection->context->path,
+			  why);
 		conclude(connection);
 		return;
 	}
@@ -523,18 +525,23 @@ int connection_start(struct router *router, const struct connect_method *method,
 
 	if (router->closing)
 		return error_set(err, MITOGEN_ERR_CLOSED, "the router is closed");
-	if (options->name && (!*options->name || strlen(options->name) > NAME_MAX_SIZE ||
-			      strchr(options->name, '/') || !utf8_valid(options->name, strlen(options->name))))
+	if (options->name &&
+	    (!*options->name || strlen(options->name) > NAME_MAX_SIZE ||
+	     strchr(options->name, '/') || !utf8_valid(options->name, strlen(options->name))))
 		return error_set(err, MITOGEN_ERR_USAGE,
-				 "a context's name has 1 to %d bytes of UTF-8 and no \"/\"", NAME_MAX_SIZE);
+				 "a context's name has 1 to %d bytes of UTF-8 and no \"/\"",
+				 NAME_MAX_SIZE);
 	if (router->ancestor_count >= DEPTH_MAX)
-		return error_set(err, MITOGEN_ERR_USAGE, "contexts are nested %d deep at most", DEPTH_MAX);
+		return error_set(err, MITOGEN_ERR_USAGE, "contexts are nested %d deep at most",
+				 DEPTH_MAX);
 	if (ids_take(router, &ids) < 0)
-		return error_set(err, MITOGEN_ERR_NO_IDS, "no context IDs are left for another child");
+		return error_set(err, MITOGEN_ERR_NO_IDS,
+				 "no context IDs are left for another child");
 	connection = new_connection(router, method, options, &ids);
 	if (!connection)
 		return error_set_memory(err);
-	neighbour_init(&connection->neighbour, router, &neighbour_events, connection->context->path);
+	neighbour_init(&connection->neighbour, router, &neighbour_events,
+		       connection->context->path);
 	connection->neighbour.stream.greeting = true;
 	connection->stderr_pipe.fd = -1;
 	connection->process.pidfd.fd = -1;

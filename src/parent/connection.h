@@ -8,6 +8,8 @@
 #include <mitogen/types.h>
 #include <stdint.h>
 
+#include "wire/bootstrap.h"
+
 struct context;
 struct router;
 
@@ -27,7 +29,7 @@ struct connect_options {
 /* A way to start a child; src/connect/ has one file for each. */
 struct connect_method {
 	const char *name; /* "local" */
-	/* Fills in ret. context_path is for the process list. 0, or a negative code with err set. */
+	/* Fills in ret: the image gets BOOTSTRAP_CHILD_MODE. context_path is for the process list. 0, or a negative code with err set. */
 	int (*command)(const struct connect_options *options, const char *context_path,
 		       struct connect_command *ret, mitogen_error *err);
 	/* The image that runs, for what to say when it does not; NULL: not ours to know. */

@@ -59,7 +59,8 @@ const char *image_explain(const char *path, char *out, size_t size)
 	else if (header.e_ident[EI_CLASS] == ELFCLASS64 &&
 		 read_interpreter(fd, &header, loader, sizeof(loader)))
 		snprintf(out, size,
-			 "; the image is dynamically linked: it needs the loader %s (%s here) and its "
+			 "; the image is dynamically linked: it needs the loader %s (%s here) and "
+			 "its "
 			 "libraries on the target; link it with -static",
 			 loader, access(loader, X_OK) == 0 ? "which is" : "which is not");
 	return out;

@@ -13,7 +13,7 @@
 struct output {
 	char line[OUTPUT_LINE_MAX]; /* an incomplete one */
 	size_t line_size;
-	bool line_is_cut; /* its rest is skipped */
+	bool line_is_cut;           /* its rest is skipped */
 	char tail[OUTPUT_LINE_MAX]; /* the last that was printed while connecting; escaped */
 	size_t tail_size;
 };

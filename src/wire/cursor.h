@@ -30,7 +30,8 @@ int cursor_u64(struct cursor *c, uint64_t *ret);
 int cursor_i64(struct cursor *c, int64_t *ret);
 int cursor_double(struct cursor *c, double *ret); /* an item of type double alone */
 /* Text, bytes, blob or secret, as cursor_type told; lent by the buffer. */
-int cursor_string(struct cursor *c, enum cbor_type type, const uint8_t **ret_data, size_t *ret_size);
+int cursor_string(struct cursor *c, enum cbor_type type, const uint8_t **ret_data,
+		  size_t *ret_size);
 int cursor_context(struct cursor *c, uint32_t *ret_id);
 int cursor_sender(struct cursor *c, uint32_t *ret_id, uint32_t *ret_handle);
 int cursor_call_error_tag(struct cursor *c); /* then the list */

@@ -8,10 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FRAME_MAGIC	   0x4d49u /* "MI" */
-#define FRAME_HEADER_SIZE  28u
-#define FRAME_PAYLOAD_MAX  65536u
-#define FRAME_NO_CONTEXT   UINT32_MAX
+#define FRAME_MAGIC       0x4d49u /* "MI" */
+#define FRAME_HEADER_SIZE 28u
+#define FRAME_PAYLOAD_MAX 65536u
+#define FRAME_NO_CONTEXT  UINT32_MAX
 
 enum frame_kind {
 	FRAME_CBOR = 1,
@@ -36,8 +36,8 @@ struct frame_header {
 
 enum frame_result {
 	FRAME_OK = 1,
-	FRAME_INCOMPLETE = 0,  /* needs more bytes */
-	FRAME_BAD_MAGIC = -1,  /* the negative ones are corruption */
+	FRAME_INCOMPLETE = 0, /* needs more bytes */
+	FRAME_BAD_MAGIC = -1, /* the negative ones are corruption */
 	FRAME_BAD_KIND = -2,
 	FRAME_BAD_FLAGS = -3,
 	FRAME_BAD_LENGTH = -4, /* above FRAME_PAYLOAD_MAX */
