@@ -138,29 +138,26 @@ static int wait_for(struct api_router *api, struct context *context, enum contex
 	return r;
 }
 
-static int lock_for_wait(mitogen_context handle, struct api_router **ret_api,
-			 struct context **ret_context, mitogen_error *err)
+/* As api_lock_context, for a thread that may wait. */
+static struct api_router *lock_for_wait(mitogen_context handle, struct context **ret_context,
+					mitogen_error *err, int *ret_code)
 {
-	int code = 0;
-	struct api_router *api = api_lock_context(handle, ret_context, err, &code);
+	struct api_router *api = api_lock_context(handle, ret_context, err, ret_code);
 
-	if (!api)
-		return code;
-	if (broker_is_current(&api->router->broker)) {
-		api_unlock(api);
-		return error_set(err, MITOGEN_ERR_DEADLOCK, "the broker thread must not wait");
-	}
-	*ret_api = api;
-	return 0;
+	if (!api || !broker_is_current(&api->router->broker))
+		return api;
+	api_unlock(api);
+	*ret_code = error_set(err, MITOGEN_ERR_DEADLOCK, "the broker thread must not wait");
+	return NULL;
 }
 
 int mitogen_context_wait(mitogen_context handle, mitogen_error *err)
 {
-	struct context *context;
-	struct api_router *api;
-	int r = lock_for_wait(handle, &api, &context, err);
+	struct context *context = NULL;
+	int r = 0;
+	struct api_router *api = lock_for_wait(handle, &context, err, &r);
 
-	if (r < 0)
+	if (!api)
 		return r;
 	r = wait_for(api, context, CONTEXT_READY, handle.within_ms, err);
 	api_unpin(api);
@@ -169,11 +166,11 @@ int mitogen_context_wait(mitogen_context handle, mitogen_error *err)
 
 int mitogen_context_shutdown(mitogen_context handle, mitogen_error *err)
 {
-	struct context *context;
-	struct api_router *api;
-	int r = lock_for_wait(handle, &api, &context, err);
+	struct context *context = NULL;
+	int r = 0;
+	struct api_router *api = lock_for_wait(handle, &context, err, &r);
 
-	if (r < 0)
+	if (!api)
 		return r;
 	if (!context->connection && context->state < CONTEXT_LOST) {
 		r = error_set(err, MITOGEN_ERR_USAGE, "%s is no child of this process",

@@ -25,19 +25,29 @@ static struct api_router *slot_of(uint32_t ref)
 	return &slots[(ref - 1) % ROUTERS_MAX];
 }
 
+static struct api_router *find_free(void)
+{
+	for (uint32_t i = 0; i < ROUTERS_MAX; i++) {
+		if (slots[i].is_open)
+			continue;
+		if (slots[i].ref == 0)
+			slots[i].ref = i + 1 - ROUTERS_MAX; /* so that the first one is i + 1 */
+		return &slots[i];
+	}
+	return NULL;
+}
+
 struct api_router *api_add(struct router *router)
 {
-	struct api_router *api = NULL;
+	struct api_router *api;
 
 	pthread_mutex_lock(&lock);
 	if (!is_watching_forks)
 		is_watching_forks = pthread_atfork(NULL, NULL, after_fork) == 0;
-	for (uint32_t i = 0; i < ROUTERS_MAX && !api; i++) {
-		if (slots[i].is_open)
-			continue;
-		api = &slots[i];
-		api->ref = api->ref ? api->ref + ROUTERS_MAX : i + 1;
-		*api = (struct api_router){.ref = api->ref, .is_open = true, .router = router};
+	api = find_free();
+	if (api) {
+		*api = (struct api_router){
+			.ref = api->ref + ROUTERS_MAX, .is_open = true, .router = router};
 		router->api_ref = api->ref;
 	}
 	pthread_mutex_unlock(&lock);

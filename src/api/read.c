@@ -123,14 +123,14 @@ static int read_bytes(struct cursor *c, mitogen_bytes *ret, mitogen_error *err)
 static int read_string(struct mitogen_message *m, struct cursor *c, const mitogen_out *out,
 		       mitogen_error *err)
 {
-	mitogen_bytes bytes;
+	mitogen_bytes bytes = {NULL, 0};
 	const char *lent;
 	char *copy;
 	int r = read_bytes(c, &bytes, err);
 
 	if (r < 0)
 		return r;
-	if (memchr(bytes.data, '\0', bytes.size))
+	if (bytes.size > 0 && memchr(bytes.data, '\0', bytes.size))
 		return error_set(err, MITOGEN_ERR_TYPE,
 				 "bytes with a NUL came where a string was expected");
 	if (out->type == MITOGEN_OUT_STRING) {
@@ -143,7 +143,8 @@ static int read_string(struct mitogen_message *m, struct cursor *c, const mitoge
 	copy = sys.malloc(bytes.size + 1);
 	if (!copy)
 		return error_set_memory(err);
-	memcpy(copy, bytes.data, bytes.size);
+	if (bytes.size > 0)
+		memcpy(copy, bytes.data, bytes.size);
 	copy[bytes.size] = '\0';
 	*(char **)out->to = copy;
 	return 0;

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -133,6 +134,7 @@ static bool is_program(const char *path)
 int spawn_find(const char *name, const char *path, char **ret)
 {
 	CLEANUP_FREE char *candidate = NULL;
+	size_t room;
 	int error = ENOENT;
 
 	if (strchr(name, '/') || !*name) {
@@ -146,15 +148,16 @@ int spawn_find(const char *name, const char *path, char **ret)
 	}
 	if (!path)
 		path = DEFAULT_PATH;
-	candidate = sys.malloc(strlen(path) + strlen(name) + 3);
+	room = strlen(path) + strlen(name) + 3;
+	candidate = sys.malloc(room);
 	if (!candidate)
 		return -1;
 	for (;;) {
 		size_t length = strcspn(path, ":");
 
-		memcpy(candidate, path, length);
-		strcpy(candidate + length, length ? "/" : "./");
-		strcat(candidate, name);
+		/* an empty part is the current directory */
+		snprintf(candidate, room, "%.*s/%s", length ? (int)length : 1, length ? path : ".",
+			 name);
 		if (is_program(candidate)) {
 			*ret = TAKE_PTR(candidate);
 			return 0;

@@ -52,7 +52,7 @@ struct cursor dispatch_arguments(const struct mitogen_message *m)
 
 static const struct builtin *find_builtin(const struct router *router, const struct name *name)
 {
-	for (const struct builtin *b = router->builtins; b && b->name; b++)
+	for (const struct builtin *b = router->builtins; b && b->name && name->data; b++)
 		if (strlen(b->name) == name->size && memcmp(b->name, name->data, name->size) == 0)
 			return b;
 	return NULL;

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "cli/image.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "cli/memory.h"
+#include "cli/say.h"
+
+static const struct platform {
+	const char *system, *machine; /* as uname(1) -s and -m print them */
+	const char *file;
+} platforms[] = {
+	{"Linux", "x86_64", "linux-x86_64"},   {"Linux", "aarch64", "linux-aarch64"},
+	{"Linux", "armv7l", "linux-armv7"},    {"Linux", "armv8l", "linux-armv7"},
+	{"Linux", "riscv64", "linux-riscv64"},
+};
+
+struct search {
+	const char *file;
+	char *looked; /* where it is not, for a person */
+};
+
+static const char *file_of_this_machine(void)
+{
+	struct utsname here;
+
+	if (uname(&here) < 0)
+		return NULL;
+	for (size_t i = 0; i < sizeof(platforms) / sizeof(platforms[0]); i++)
+		if (strcmp(here.sysname, platforms[i].system) == 0 &&
+		    strcmp(here.machine, platforms[i].machine) == 0)
+			return platforms[i].file;
+	say("there is no agent for %s on %s", here.sysname, here.machine);
+	return NULL;
+}
+
+static bool is_program(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0 || access(path, X_OK) < 0)
+		return false;
+	errno = EISDIR;
+	return S_ISREG(st.st_mode);
+}
+
+/* The path of the agent if it is in the directory; otherwise notes that it is not. */
+static char *try_directory(struct search *search, const char *directory, int length)
+{
+	char *path = memory_format("%.*s/%s", length, directory, search->file);
+	char *looked;
+
+	if (is_program(path))
+		return path;
+	looked = memory_format("%s%s%s (%s)", search->looked ? search->looked : "",
+			       search->looked ? ", " : "", path, strerror(errno));
+	free(search->looked);
+	free(path);
+	search->looked = looked;
+	return NULL;
+}
+
+static char *try_list(struct search *search, const char *list)
+{
+	char *path = NULL;
+
+	while (list && *list && !path) {
+		size_t length = strcspn(list, ":");
+
+		if (length > 0)
+			path = try_directory(search, list, (int)length);
+		list += length + (list[length] == ':');
+	}
+	return path;
+}
+
+static char *try_beside_program(struct search *search)
+{
+	static const char *const directories[] = {"agents", "../lib/mitogen/agents"};
+	char program[PATH_MAX], *path = NULL;
+	ssize_t size = readlink("/proc/self/exe", program, sizeof(program) - 1);
+	char *slash;
+
+	if (size < 0)
+		return NULL;
+	program[size] = '\0';
+	slash = strrchr(program, '/');
+	if (!slash)
+		return NULL;
+	*slash = '\0';
+	for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]) && !path; i++) {
+		char *directory = memory_format("%s/%s", program, directories[i]);
+
+		path = try_directory(search, directory, (int)strlen(directory));
+		free(directory);
+	}
+	return path;
+}
+
+char *image_find(void)
+{
+	struct search search = {.file = file_of_this_machine()};
+	char *path;
+
+	if (!search.file)
+		return NULL;
+	path = try_list(&search, getenv("MITOGEN_IMAGE_PATH"));
+	if (!path)
+		path = try_beside_program(&search);
+	if (!path)
+		say("the agent %s is missing; looked for %s; build it with 'make', or name the directory "
+		    "that has it in MITOGEN_IMAGE_PATH",
+		    search.file, search.looked ? search.looked : "it in MITOGEN_IMAGE_PATH");
+	free(search.looked);
+	return path;
+}

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Memory for the command, which says so and exits where there is none. */
+#pragma once
+
+#include <stddef.h>
+
+/* Never NULL; free() them. memory_calloc fills with zeros. */
+void *memory_calloc(size_t count, size_t size);
+void *memory_realloc(void *old, size_t size);
+char *memory_format(const char *format, ...) __attribute__((__format__(__printf__, 1, 2)));

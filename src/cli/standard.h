@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Standard input, output and error. Other processes share their descriptions, so O_NONBLOCK is not
+ * set on these: where it can be had, a description of our own of the same pipe or terminal is used.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct standard {
+	int fd;            /* to poll; never blocks, with is_careful only in small pieces; -1: closed */
+	bool is_socket;    /* does not block by a flag of each call */
+	bool is_careful;   /* shares its description: what poll promises is all there is */
+	bool is_own;       /* a description of our own, to be closed */
+};
+
+/* Before anything else is opened: puts /dev/null in the place of those that are closed. Reading
+ * gives the end of file then, writing to stdout EBADF, and what goes to stderr is lost. */
+void standard_fill(void);
+/* number: STDIN_FILENO and so on. */
+void standard_open(struct standard *standard, int number);
+/* As read and write; EAGAIN when poll has to be asked first. */
+ssize_t standard_read(const struct standard *standard, void *data, size_t size);
+ssize_t standard_write(const struct standard *standard, const void *data, size_t size);
+/* Lets the other end notice that nobody reads any more. */
+void standard_close_input(struct standard *standard);
