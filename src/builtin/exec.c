@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/escape.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/spawn.h"
@@ -318,17 +319,31 @@ static const struct handle_ops stdin_ops = {.receive = stdin_received, .lost = s
 
 /* ---- Signals ---- */
 
+static bool asks_to_end(uint32_t number)
+{
+	return number == SIGINT || number == SIGTERM || number == SIGHUP || number == SIGQUIT ||
+	       number == SIGKILL;
+}
+
 static void control_received(struct router *router, struct handle *handle,
 			     struct mitogen_message *m)
 {
 	struct job *job = LIST_OWNER(handle, struct job, control);
 	struct cursor c = {m->payload, m->payload + m->size};
 	uint32_t number;
+	bool valid = m->header.kind == FRAME_CBOR && cursor_u32(&c, &number) == 0 && number < NSIG;
 
 	(void)router;
-	if (m->header.kind == FRAME_CBOR && cursor_u32(&c, &number) == 0 && number < NSIG)
-		process_signal(&job->process, (int)number, true);
 	message_unref(m);
+	if (!valid)
+		return;
+	if (job->process.pid > 0) {
+		process_signal(&job->process, (int)number, true);
+	} else if (asks_to_end(number)) {
+		/* it has ended; who has inherited its outputs need not be waited for */
+		end_output(&job->out);
+		end_output(&job->err);
+	}
 }
 
 static const struct handle_ops control_ops = {.receive = control_received};
@@ -380,11 +395,16 @@ static pid_t start_program(const struct exec_request *request, const struct pipe
 			      .dies_with_us = true,
 			      .scripts = true};
 	pid_t pid = spawn_start(&spawn, &stage);
+	char name[256];
 
-	if (pid < 0 && stage == SPAWN_CWD)
-		error_set_errno(error, "cannot change to the directory %s", request->cwd);
-	else if (pid < 0)
-		error_set_errno(error, "cannot run %s", request->path);
+	if (pid < 0 && stage == SPAWN_CWD) {
+		escape_text(name, sizeof(name), request->cwd, strlen(request->cwd));
+		error_set_errno(error, "cannot change to the directory %s", name);
+		error->code = MITOGEN_ERR_ARGUMENT; /* or a missing program would look the same */
+	} else if (pid < 0) {
+		escape_text(name, sizeof(name), request->path, strlen(request->path));
+		error_set_errno(error, "cannot run %s", name);
+	}
 	return pid;
 }
 

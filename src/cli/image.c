@@ -116,7 +116,8 @@ char *image_find(void)
 	if (!path)
 		path = try_beside_program(&search);
 	if (!path)
-		say("the agent %s is missing; looked for %s; build it with 'make', or name the directory "
+		say("the agent %s is missing; looked for %s; build it with 'make', or name the "
+		    "directory "
 		    "that has it in MITOGEN_IMAGE_PATH",
 		    search.file, search.looked ? search.looked : "it in MITOGEN_IMAGE_PATH");
 	free(search.looked);

@@ -28,8 +28,7 @@ int signals_catch(void)
 	if (pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK) < 0)
 		return -1;
 	sigaction(SIGPIPE, &action, NULL);
-	action.sa_handler = caught;
-	action.sa_flags = SA_RESTART;
+	action.sa_handler = caught; /* without SA_RESTART: a write that blocks ends */
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
 		sigaction(numbers[i], NULL, &before);
 		if (before.sa_handler != SIG_IGN) /* nohup(1), or in the background of a script */

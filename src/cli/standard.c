@@ -80,15 +80,18 @@ ssize_t standard_write(const struct standard *standard, const void *data, size_t
 	return write(standard->fd, data, size);
 }
 
+void standard_close(struct standard *standard)
+{
+	if (standard->is_own)
+		close(standard->fd);
+	*standard = (struct standard){.fd = -1};
+}
+
 void standard_close_input(struct standard *standard)
 {
 	int null;
 
-	if (standard->fd < 0)
-		return;
-	if (standard->is_own)
-		close(standard->fd);
-	standard->fd = -1;
+	standard_close(standard);
 	null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (null < 0)
 		return;

@@ -10,10 +10,10 @@
 #include <sys/types.h>
 
 struct standard {
-	int fd;            /* to poll; never blocks, with is_careful only in small pieces; -1: closed */
-	bool is_socket;    /* does not block by a flag of each call */
-	bool is_careful;   /* shares its description: what poll promises is all there is */
-	bool is_own;       /* a description of our own, to be closed */
+	int fd; /* to poll; never blocks, with is_careful only in small pieces; -1: closed */
+	bool is_socket;  /* does not block by a flag of each call */
+	bool is_careful; /* shares its description: what poll promises is all there is */
+	bool is_own;     /* a description of our own, to be closed */
 };
 
 /* Before anything else is opened: puts /dev/null in the place of those that are closed. Reading
@@ -24,5 +24,7 @@ void standard_open(struct standard *standard, int number);
 /* As read and write; EAGAIN when poll has to be asked first. */
 ssize_t standard_read(const struct standard *standard, void *data, size_t size);
 ssize_t standard_write(const struct standard *standard, const void *data, size_t size);
-/* Lets the other end notice that nobody reads any more. */
+/* Closes what was opened here; the standard descriptor itself stays. */
+void standard_close(struct standard *standard);
+/* Closes stdin for the whole process, so that who writes to it notices. */
 void standard_close_input(struct standard *standard);

@@ -20,8 +20,10 @@ static int check(const char *name)
 	if (meant)
 		say("'%s' is no target; did you mean '%s'?", name, meant);
 	else
-		say("'%s' is no target; the one kind there is so far is 'local', a child process on "
-		    "this machine", name);
+		say("'%s' is no target; the one kind there is so far is 'local', a child process "
+		    "on "
+		    "this machine",
+		    name);
 	return -1;
 }
 

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "core/latch.h"
 
-#include <errno.h>
-
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/sys.h"
@@ -11,15 +9,11 @@
 struct latch *latch_new(void)
 {
 	struct latch *latch = sys.calloc(1, sizeof(*latch));
-	pthread_condattr_t attributes;
 
 	if (!latch)
 		return NULL;
 	pthread_mutex_init(&latch->lock, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&latch->filled, &attributes);
-	pthread_condattr_destroy(&attributes);
+	event_count_init(&latch->filled);
 	list_init(&latch->messages);
 	latch->references = 1;
 	latch->event_fds[0] = latch->event_fds[1] = -1;
@@ -42,7 +36,7 @@ void latch_unref(struct latch *latch)
 		message_unref(LIST_OWNER(node, struct mitogen_message, link));
 	fd_close(latch->event_fds[0]);
 	fd_close(latch->event_fds[1]);
-	pthread_cond_destroy(&latch->filled);
+	event_count_clear(&latch->filled);
 	pthread_mutex_destroy(&latch->lock);
 	sys.free(latch);
 }
@@ -65,6 +59,7 @@ static void clear_event(struct latch *latch)
 /* Both locks held. */
 static void wake_later(struct latch *latch, struct latch **wakes)
 {
+	event_count_advance(&latch->filled);
 	if (latch->sleepers == 0 || latch->waking)
 		return;
 	latch->waking = true;
@@ -109,26 +104,33 @@ void latch_wake_all(struct latch *wakes)
 		latch->waking = false;
 		pthread_mutex_unlock(&latch->lock);
 		/* after the unlock, or who wakes up on this CPU would run into it */
-		pthread_cond_broadcast(&latch->filled);
+		event_count_wake(&latch->filled);
 		latch_unref(latch);
 	}
 }
 
-enum latch_result latch_get(struct latch *latch, int64_t deadline, struct mitogen_message **ret)
+/* Latch lock held, and dropped meanwhile. */
+static void sleep_until_filled(struct latch *latch, int64_t deadline)
 {
-	struct timespec until = clock_timespec(deadline);
-	enum latch_result result;
-	int error = 0;
+	bool in_time = true;
 
-	pthread_mutex_lock(&latch->lock);
 	latch->sleepers++;
-	while (list_is_empty(&latch->messages) && !latch->closed && error != ETIMEDOUT) {
-		if (deadline == CLOCK_NEVER)
-			error = pthread_cond_wait(&latch->filled, &latch->lock);
-		else
-			error = pthread_cond_timedwait(&latch->filled, &latch->lock, &until);
+	while (list_is_empty(&latch->messages) && !latch->closed && in_time) {
+		uint32_t seen = event_count_get(&latch->filled);
+
+		pthread_mutex_unlock(&latch->lock);
+		in_time = event_count_wait(&latch->filled, seen, deadline);
+		pthread_mutex_lock(&latch->lock);
 	}
 	latch->sleepers--;
+}
+
+enum latch_result latch_get(struct latch *latch, int64_t deadline, struct mitogen_message **ret)
+{
+	enum latch_result result;
+
+	pthread_mutex_lock(&latch->lock);
+	sleep_until_filled(latch, deadline);
 	if (!list_is_empty(&latch->messages)) {
 		*ret = LIST_OWNER(list_pop(&latch->messages), struct mitogen_message, link);
 		if (list_is_empty(&latch->messages) && !latch->closed)

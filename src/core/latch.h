@@ -10,13 +10,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/event_count.h"
 #include "base/list.h"
 
 struct mitogen_message;
 
 struct latch {
 	pthread_mutex_t lock; /* taken after the router lock */
-	pthread_cond_t filled;
+	struct event_count filled;
 	struct list messages;
 	struct latch *next_wake; /* in a list of latches to be woken, while .waking */
 	unsigned references;     /* atomic */

@@ -24,8 +24,11 @@ void timer_cancel(struct timer *timer)
 
 int timer_run(struct list *timers)
 {
-	int64_t now = clock_ms(), left;
+	int64_t now, left;
 
+	if (list_is_empty(timers))
+		return -1;
+	now = clock_ms();
 	while (!list_is_empty(timers)) {
 		struct timer *timer = LIST_OWNER(timers->next, struct timer, link);
 

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "cli/job.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "cli/output.h"
+#include "cli/run_options.h"
+
+static int status_of(const mitogen_error *err)
+{
+	switch (err->code) {
+	case MITOGEN_ERR_LOST:
+	case MITOGEN_ERR_CONNECT:
+	case MITOGEN_ERR_AUTH:
+	case MITOGEN_ERR_TIMEOUT: /* only connecting has one, run counts the other itself */
+	case MITOGEN_ERR_CLOSED:
+		return EXIT_TARGET;
+	case MITOGEN_ERR_ARGUMENT: /* its directory */
+		return EXIT_CANNOT_RUN;
+	default:
+		return strcmp(err->type, "ENOENT") == 0 ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
+	}
+}
+
+static void end(struct job *job, int status)
+{
+	job->is_over = true;
+	job->input = INPUT_CLOSED;
+	job->status = status;
+}
+
+static void fail(struct job *job, const mitogen_error *err, struct output *output)
+{
+	end(job, status_of(err));
+	job->is_unreachable = job->status == EXIT_TARGET;
+	output_say(output, "%s", err->text);
+}
+
+void job_start(struct job *job, mitogen_router router, mitogen_receiver receiver,
+	       const struct run_options *options, struct output *output)
+{
+	mitogen_error err = {0};
+	mitogen_context context = mitogen_local(router, &err, .name = job->label);
+
+	job->process =
+		mitogen_exec(context, options->program, receiver, job, &err, .env = options->env,
+			     .cwd = options->cwd, .no_stdin = options->no_stdin);
+	if (options->no_stdin)
+		job->input = INPUT_CLOSED;
+	if (job->process.ref == 0)
+		fail(job, &err, output);
+}
+
+static void take_output(struct job *job, mitogen_message *m, enum output_stream stream,
+			struct output *output)
+{
+	mitogen_bytes bytes = {0};
+	mitogen_error err = {0};
+	char *lines;
+	size_t size;
+
+	if (mitogen_read(m, &err, &bytes) < 0) {
+		output_say(output, "%s: output was lost: %s", job->label, err.text);
+		return;
+	}
+	if (!job->has_prefix) {
+		output_add(output, stream, bytes.data, bytes.size);
+		return;
+	}
+	size = lines_add(&job->lines[stream], job->label, bytes.data, bytes.size, &lines);
+	if (size > 0)
+		output_add_lines(output, stream, lines, size);
+}
+
+static void end_lines(struct job *job, struct output *output)
+{
+	for (int stream = OUTPUT_STDOUT; stream <= OUTPUT_STDERR; stream++) {
+		char *lines;
+		size_t size = lines_end(&job->lines[stream], job->label, &lines);
+
+		if (size > 0)
+			output_add_lines(output, (enum output_stream)stream, lines, size);
+	}
+}
+
+static void take_exit(struct job *job, mitogen_message *m, struct output *output)
+{
+	mitogen_error err = {0};
+	int status;
+
+	end_lines(job, output);
+	if (mitogen_read(m, &err, &status) < 0) {
+		fail(job, &err, output);
+		return;
+	}
+	end(job, status);
+	if (!job->is_named || status == 0)
+		return;
+	if (status > EXIT_SIGNAL)
+		output_say(output, "%s: killed by signal %d", job->label, status - EXIT_SIGNAL);
+	else
+		output_say(output, "%s: exited with status %d", job->label, status);
+}
+
+void job_take(struct job *job, mitogen_message *m, struct output *output)
+{
+	if (job->is_over)
+		return;
+	switch (mitogen_message_event(m)) {
+	case MITOGEN_EVENT_STARTED:
+		job->has_started = true;
+		if (job->input == INPUT_BLOCKED)
+			job->input = INPUT_OPEN;
+		break;
+	case MITOGEN_EVENT_STDOUT:
+		take_output(job, m, OUTPUT_STDOUT, output);
+		break;
+	case MITOGEN_EVENT_STDERR:
+		take_output(job, m, OUTPUT_STDERR, output);
+		break;
+	case MITOGEN_EVENT_ROOM:
+		if (job->input == INPUT_BLOCKED)
+			job->input = INPUT_OPEN;
+		break;
+	case MITOGEN_EVENT_EXIT:
+		take_exit(job, m, output);
+		break;
+	case MITOGEN_EVENT_NONE:
+		break;
+	}
+}
+
+void job_give_up(struct job *job, int status)
+{
+	if (!job->is_over)
+		end(job, status);
+}
+
+void job_clear(struct job *job)
+{
+	free(job->lines[0].data);
+	free(job->lines[1].data);
+}

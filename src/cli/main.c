@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The command `mitogen`: a table of subcommands. */
+#include <mitogen/mitogen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "cli/memory.h"
+#include "cli/say.h"
+#include "cli/standard.h"
+
+static int help_command(int argc, char **argv);
+
+static const struct command command_help = {
+	.name = "help",
+	.summary = "explain a command",
+	.help = "usage: mitogen help [COMMAND]\n\nSays what a command does and which options it "
+		"has.\n",
+	.run = help_command,
+};
+
+static const struct command *const commands[] = {&command_run, &command_help};
+
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static void print_usage(FILE *file)
+{
+	fputs("usage: mitogen COMMAND [ARG...]\n\ncommands:\n", file);
+	for (size_t i = 0; i < COMMANDS; i++)
+		fprintf(file, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
+	fputs("\noptions:\n"
+	      "  --help     print this\n"
+	      "  --version  print the version\n"
+	      "\n"
+	      "'mitogen help COMMAND' explains one. See mitogen(1).\n",
+	      file);
+}
+
+static const struct command *find(const char *name)
+{
+	for (size_t i = 0; i < COMMANDS; i++)
+		if (strcmp(commands[i]->name, name) == 0)
+			return commands[i];
+	return NULL;
+}
+
+static int complain(const char *name)
+{
+	const char *names[COMMANDS + 1] = {NULL}, *meant;
+
+	for (size_t i = 0; i < COMMANDS; i++)
+		names[i] = commands[i]->name;
+	meant = say_closest(name, names);
+	if (meant)
+		say("there is no command '%s'; did you mean '%s'?", name, meant);
+	else
+		say("there is no command '%s'; 'mitogen --help' lists them", name);
+	return EXIT_USAGE;
+}
+
+static int help_command(int argc, char **argv)
+{
+	const struct command *command = argc > 1 ? find(argv[1]) : NULL;
+
+	if (argc > 1 && strcmp(argv[1], "--help") == 0)
+		command = &command_help;
+	if (argc > 1 && !command)
+		return complain(argv[1]);
+	if (command)
+		fputs(command->help, stdout);
+	else
+		print_usage(stdout);
+	return 0;
+}
+
+/* What a command printed to stdout itself must have arrived. */
+static int finish(int status)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	say("cannot write to standard output");
+	return EXIT_FAILED;
+}
+
+int main(int argc, char **argv)
+{
+	const struct command *command;
+	char *name;
+	int status;
+
+	mitogen_init(argc, argv);
+	standard_fill();
+	if (argc < 2) {
+		print_usage(stderr);
+		return EXIT_USAGE;
+	}
+	if (strcmp(argv[1], "--help") == 0) {
+		print_usage(stdout);
+		return finish(0);
+	}
+	if (strcmp(argv[1], "--version") == 0) {
+		printf("mitogen %s\n", mitogen_version());
+		return finish(0);
+	}
+	command = find(argv[1]);
+	if (!command)
+		return complain(argv[1]);
+	name = memory_format("mitogen %s", command->name);
+	say_set_name(name);
+	status = finish(command->run(argc - 1, argv + 1));
+	say_set_name("mitogen");
+	free(name);
+	return status;
+}

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* mitogen run: runs a program on targets, as if it ran here. */
+#include <errno.h>
+#include <limits.h>
+#include <mitogen/mitogen.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli/command.h"
+#include "cli/image.h"
+#include "cli/input.h"
+#include "cli/job.h"
+#include "cli/memory.h"
+#include "cli/output.h"
+#include "cli/run_options.h"
+#include "cli/say.h"
+#include "cli/signals.h"
+
+#define LATE_MS 2000 /* from SIGTERM to SIGKILL when the time is over */
+
+struct run {
+	struct run_options options;
+	mitogen_router router;
+	mitogen_receiver receiver;
+	mitogen_message *message; /* the last one */
+	struct job *jobs;
+	int count;
+	struct input input;
+	struct output output;
+	int signal_fd, receiver_fd;
+	int64_t deadline; /* of clock_ms; 0: none */
+	bool is_late;     /* the time was over; programs have been asked to end */
+	int unclaimed;    /* a signal that no program was left to take */
+	int status;       /* to leave at once with; 0: go on */
+};
+
+static int64_t clock_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static bool is_over(const struct run *run)
+{
+	if (run->status)
+		return true;
+	for (int i = 0; i < run->count; i++)
+		if (!run->jobs[i].is_over)
+			return false;
+	return output_fd(&run->output) < 0;
+}
+
+/* ---- Signals and time ---- */
+
+/* Returns how many programs take it. */
+static int signal_programs(struct run *run, int number)
+{
+	int taken = 0;
+
+	for (int i = 0; i < run->count; i++)
+		if (!run->jobs[i].is_over &&
+		    mitogen_process_signal(run->jobs[i].process, number, NULL) == 0)
+			taken++;
+	return taken;
+}
+
+static void pass_signals(struct run *run)
+{
+	int number;
+
+	while ((number = signals_next()) != 0)
+		if (signal_programs(run, number) == 0)
+			run->unclaimed = number;
+}
+
+static void time_is_over(struct run *run)
+{
+	if (run->is_late) {
+		run->status = EXIT_TIMEOUT;
+		return;
+	}
+	run->is_late = true;
+	run->deadline = clock_ms() + LATE_MS;
+	output_say(&run->output, "timed out after %g seconds",
+		   (double)run->options.timeout_ms / 1000);
+	for (int i = 0; i < run->count; i++)
+		if (!run->jobs[i].has_started)
+			job_give_up(&run->jobs[i], EXIT_TIMEOUT);
+	signal_programs(run, SIGTERM);
+	signal_programs(run, SIGCONT);
+}
+
+/* How long poll may wait. */
+static int patience(const struct run *run)
+{
+	int64_t left;
+
+	if (run->unclaimed)
+		return 0;
+	if (!run->deadline)
+		return -1;
+	left = run->deadline - clock_ms();
+	return left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
+}
+
+/* ---- The loop ---- */
+
+static void take_message(struct run *run)
+{
+	if (mitogen_receiver_get(run->receiver, &run->message, 0, NULL) == 1)
+		job_take(mitogen_message_tag(run->message), run->message, &run->output);
+}
+
+static void write_output(struct run *run)
+{
+	enum output_stream stream;
+
+	if (output_write(&run->output, &stream) == 0)
+		return;
+	run->status = errno == EPIPE ? EXIT_SIGNAL + SIGPIPE : EXIT_FAILED;
+	if (errno != EPIPE)
+		say("cannot write to standard %s: %s", stream == OUTPUT_STDOUT ? "output" : "error",
+		    strerror(errno));
+}
+
+/* Waits for something to do, and does it. */
+static void step(struct run *run)
+{
+	int out = output_fd(&run->output);
+	struct pollfd fds[] = {
+		{.fd = run->signal_fd, .events = POLLIN},
+		{.fd = out, .events = POLLOUT},
+		{.fd = out < 0 ? run->receiver_fd : -1, .events = POLLIN},
+		{.fd = input_fd(&run->input, run->jobs, run->count), .events = POLLIN},
+	};
+	int n = poll(fds, sizeof(fds) / sizeof(fds[0]), patience(run));
+
+	if (run->deadline && clock_ms() >= run->deadline)
+		time_is_over(run);
+	if (n == 0 && run->unclaimed)
+		run->status = EXIT_SIGNAL + run->unclaimed;
+	if (n <= 0)
+		return;
+	if (fds[0].revents)
+		pass_signals(run);
+	if (fds[1].revents)
+		write_output(run);
+	if (fds[2].revents)
+		take_message(run);
+	if (fds[3].revents)
+		input_read(&run->input);
+	input_send(&run->input, run->jobs, run->count);
+}
+
+/* ---- From start to end ---- */
+
+static int start(struct run *run)
+{
+	mitogen_error err = {0};
+	char *image = image_find();
+
+	if (!image)
+		return EXIT_TARGET;
+	run->signal_fd = signals_catch();
+	run->router = mitogen_router_new(&err, .image = image, .log_level = run->options.log_level);
+	run->receiver = mitogen_receiver_new(run->router, &err);
+	run->receiver_fd = mitogen_receiver_fd(run->receiver, &err);
+	free(image);
+	if (run->signal_fd < 0 || run->receiver_fd < 0) {
+		say("cannot start: %s", err.code ? err.text : strerror(errno));
+		return EXIT_FAILED;
+	}
+	if (run->options.timeout_ms)
+		run->deadline = clock_ms() + run->options.timeout_ms;
+	output_init(&run->output);
+	input_init(&run->input);
+	run->count = run->options.target_count;
+	run->jobs = memory_calloc((size_t)run->count, sizeof(*run->jobs));
+	for (int i = 0; i < run->count; i++) {
+		run->jobs[i].label = run->options.targets[i].label;
+		run->jobs[i].is_named = run->count > 1;
+		run->jobs[i].has_prefix = run->count > 1 && !run->options.raw;
+		job_start(&run->jobs[i], run->router, run->receiver, &run->options, &run->output);
+	}
+	return 0;
+}
+
+/* The worst of what happened. */
+static int status_of_all(const struct run *run)
+{
+	int status = 0;
+
+	if (run->is_late)
+		return EXIT_TIMEOUT;
+	if (run->status)
+		return run->status;
+	if (run->count == 1)
+		return run->jobs[0].status;
+	for (int i = 0; i < run->count; i++) {
+		if (run->jobs[i].is_unreachable)
+			return EXIT_TARGET;
+		if (run->jobs[i].status != 0)
+			status = EXIT_FAILED;
+	}
+	return status;
+}
+
+static void clear(struct run *run)
+{
+	mitogen_message_unref(run->message);
+	mitogen_router_close(run->router);
+	for (int i = 0; i < run->count; i++)
+		job_clear(&run->jobs[i]);
+	free(run->jobs);
+	input_clear(&run->input);
+	output_clear(&run->output);
+	run_options_clear(&run->options);
+}
+
+static int run_command(int argc, char **argv)
+{
+	struct run run = {0};
+	int status = run_options_parse(&run.options, argv);
+
+	(void)argc;
+	if (status == 0)
+		status = start(&run);
+	if (status == 0) {
+		while (!is_over(&run))
+			step(&run);
+		status = status_of_all(&run);
+	}
+	clear(&run);
+	return status < 0 ? 0 : status;
+}
+
+const struct command command_run = {
+	.name = "run",
+	.summary = "run a program on targets",
+	.help = run_help,
+	.run = run_command,
+};

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "cli/run_options.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "cli/memory.h"
+#include "cli/options.h"
+#include "cli/say.h"
+
+#define TIMEOUT_MAX 1e9 /* seconds */
+
+const char run_help[] =
+	"usage: mitogen run [OPTIONS] TARGET... -- PROGRAM [ARG...]\n"
+	"\n"
+	"Runs a program on each target at the same time. Its input, output, signals and exit "
+	"status\n"
+	"are those of this command.\n"
+	"\n"
+	"targets:\n"
+	"  local                a child process on this machine\n"
+	"\n"
+	"options:\n"
+	"  --env NAME=VALUE     set a variable in the program's environment\n"
+	"  --env NAME           make the variable there what it is here\n"
+	"  --cwd DIR            run the program in this directory\n"
+	"  --timeout SECONDS    end it after so long, connecting included\n"
+	"  -n, --no-stdin       give it no input\n"
+	"  --raw                several targets: do not put their names before the lines\n"
+	"  -v, --verbose        log what happens; twice: in detail\n"
+	"  --help               print this\n"
+	"  --version            print the version\n"
+	"\n"
+	"exit status: the program's; 124 time-out, 126 cannot be run, 127 not found, 128+N killed\n"
+	"by signal N; 4 target not reached or lost; 2 wrong usage. See mitogen-run(1).\n";
+
+enum {
+	ENV,
+	CWD,
+	TIMEOUT,
+	NO_STDIN,
+	RAW,
+	VERBOSE,
+	HELP,
+	VERSION
+};
+
+static const struct option_spec specs[] = {
+	[ENV] = {"env", 0, true},
+	[CWD] = {"cwd", 0, true},
+	[TIMEOUT] = {"timeout", 0, true},
+	[NO_STDIN] = {"no-stdin", 'n', false},
+	[RAW] = {"raw", 0, false},
+	[VERBOSE] = {"verbose", 'v', false},
+	[HELP] = {"help", 0, false},
+	[VERSION] = {"version", 0, false},
+	{NULL, 0, false},
+};
+
+static bool same_name(const char *a, const char *b)
+{
+	size_t length = strcspn(a, "=");
+
+	return strncmp(a, b, length) == 0 && (b[length] == '=' || !b[length]);
+}
+
+/* "NAME=VALUE" of our environment; "NAME", which removes it, if it is not there. */
+static const char *own_setting(const char *name)
+{
+	extern char **environ;
+
+	for (char **entry = environ; *entry; entry++)
+		if (same_name(*entry, name))
+			return *entry;
+	return name;
+}
+
+/* The later of two settings of one variable is the one that counts. */
+static int add_env(struct run_options *options, const char *setting)
+{
+	size_t i = 0;
+
+	if (!*setting || *setting == '=') {
+		say("--env '%s': the name of the variable is missing; give NAME=VALUE", setting);
+		return EXIT_USAGE;
+	}
+	while (options->env[i] && !same_name(options->env[i], setting))
+		i++;
+	options->env[i] = strchr(setting, '=') ? setting : own_setting(setting);
+	return 0;
+}
+
+static int set_timeout(struct run_options *options, const char *text)
+{
+	size_t size = strspn(text, "0123456789.");
+	const char *dot = strchr(text, '.');
+	double seconds = strtod(text, NULL);
+
+	if (size == 0 || text[size] || (dot && strchr(dot + 1, '.')) || strcmp(text, ".") == 0) {
+		say("--timeout '%s': this is no number of seconds; give one like 30 or 0.5", text);
+		return EXIT_USAGE;
+	}
+	if (seconds <= 0 || seconds > TIMEOUT_MAX) {
+		say("--timeout '%s': give more than 0 and at most %.0f seconds", text, TIMEOUT_MAX);
+		return EXIT_USAGE;
+	}
+	options->timeout_ms = (int64_t)(seconds * 1000 + 0.999);
+	return 0;
+}
+
+static int take_option(struct run_options *options, int option, const char *value)
+{
+	switch (option) {
+	case ENV:
+		return add_env(options, value);
+	case CWD:
+		options->cwd = value;
+		if (*value)
+			return 0;
+		say("--cwd: the name of the directory is empty");
+		return EXIT_USAGE;
+	case TIMEOUT:
+		return set_timeout(options, value);
+	case NO_STDIN:
+		options->no_stdin = true;
+		return 0;
+	case RAW:
+		options->raw = true;
+		return 0;
+	case VERBOSE:
+		options->log_level = options->log_level == MITOGEN_LOG_DEFAULT ? MITOGEN_LOG_INFO
+									       : MITOGEN_LOG_DEBUG;
+		return 0;
+	case HELP:
+		fputs(run_help, stdout);
+		return -1;
+	case VERSION:
+		printf("mitogen %s\n", mitogen_version());
+		return -1;
+	default:
+		return EXIT_USAGE;
+	}
+}
+
+static int check(struct run_options *options, bool has_dashes, char *const *operands, int count)
+{
+	if (count == 0)
+		say("no target; say where to run it, as in: mitogen run local -- %s",
+		    has_dashes && *options->program ? *options->program : "PROGRAM");
+	else if (!has_dashes)
+		say("no '--' before the program; as in: mitogen run local -- uname -a");
+	else if (!*options->program)
+		say("no program behind '--'");
+	else if (targets_parse(operands, count, options->targets) == 0) {
+		options->target_count = count;
+		return 0;
+	}
+	return EXIT_USAGE;
+}
+
+int run_options_parse(struct run_options *ret, char **argv)
+{
+	struct options options;
+	const char *value = NULL;
+	bool has_dashes = false;
+	int option, count = 0, argc = 0, r = 0;
+	char **operands;
+
+	while (argv[argc])
+		argc++;
+	*ret = (struct run_options){0};
+	ret->env = memory_calloc((size_t)argc + 1, sizeof(*ret->env));
+	ret->targets = memory_calloc((size_t)argc, sizeof(*ret->targets));
+	operands = memory_calloc((size_t)argc, sizeof(*operands));
+	options_init(&options, specs, argv);
+	while (r == 0 && !has_dashes && (option = options_next(&options, &value)) != OPTION_END) {
+		if (option == OPTION_OPERAND)
+			operands[count++] = argv[options.next - 1];
+		else if (option == OPTION_DASHES)
+			has_dashes = true;
+		else
+			r = take_option(ret, option, value);
+	}
+	ret->program = (const char *const *)(argv + options.next);
+	if (r == 0)
+		r = check(ret, has_dashes, operands, count);
+	free(operands);
+	return r;
+}
+
+void run_options_clear(struct run_options *options)
+{
+	targets_clear(options->targets, options->target_count);
+	free(options->targets);
+	free(options->env);
+}
