@@ -43,6 +43,13 @@ struct process_object {
 	uint64_t out_total, err_total; /* when exit is set */
 };
 
+static struct process_object *find(const struct api_router *api, uint32_t ref)
+{
+	struct map_node *node = map_get(&api->processes, ref);
+
+	return node ? MAP_OWNER(node, struct process_object, by_ref) : NULL;
+}
+
 /* ---- Events, on the broker thread ---- */
 
 static void put(struct process_object *process, struct mitogen_message *m, mitogen_event event)
@@ -192,6 +199,23 @@ static void note(struct process_object *process, const struct mitogen_message *m
 	}
 }
 
+/* The user has a piece of output: there is room for as much again. */
+static void output_taken(const struct mitogen_message *m)
+{
+	struct api_router *api = api_lock(m->router->api_ref, NULL, NULL);
+	struct process_object *process;
+
+	if (!api)
+		return;
+	process = find(api, m->process_ref);
+	if (process)
+		inflow_consumed(api->router,
+				m->event == MITOGEN_EVENT_STDOUT ? &process->out.flow
+								 : &process->err.flow,
+				m->size);
+	api_unlock(api);
+}
+
 static void output_received(struct router *router, struct handle *handle, struct mitogen_message *m)
 {
 	struct inflow *flow = LIST_OWNER(handle, struct inflow, handle);
@@ -203,6 +227,7 @@ static void output_received(struct router *router, struct handle *handle, struct
 		return;
 	}
 	if (m->header.kind == FRAME_RAW && m->size > 0) {
+		m->taken = output_taken;
 		put(process, m, output->event);
 		exit_if_complete(process);
 		return;
@@ -215,29 +240,6 @@ static void output_received(struct router *router, struct handle *handle, struct
 static const struct handle_ops output_ops = {.receive = output_received};
 
 /* ---- The interface ---- */
-
-static struct process_object *find(const struct api_router *api, uint32_t ref)
-{
-	struct map_node *node = map_get(&api->processes, ref);
-
-	return node ? MAP_OWNER(node, struct process_object, by_ref) : NULL;
-}
-
-void process_taken(struct api_router *api, const struct mitogen_message *m)
-{
-	struct process_object *process;
-
-	if (m->event != MITOGEN_EVENT_STDOUT && m->event != MITOGEN_EVENT_STDERR)
-		return;
-	broker_lock(&api->router->broker);
-	process = find(api, m->process_ref);
-	if (process)
-		inflow_consumed(api->router,
-				m->event == MITOGEN_EVENT_STDOUT ? &process->out.flow
-								 : &process->err.flow,
-				m->size);
-	broker_unlock(&api->router->broker);
-}
 
 void processes_clear(struct api_router *api)
 {

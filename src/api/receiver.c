@@ -3,7 +3,6 @@
 
 #include <mitogen/mitogen.h>
 
-#include "api/exec.h"
 #include "api/handle.h"
 #include "base/clock.h"
 #include "base/error.h"
@@ -86,7 +85,8 @@ int mitogen_receiver_get(mitogen_receiver handle, mitogen_message **ret, int tim
 	if (r == LATCH_CLOSED) {
 		r = error_set(err, MITOGEN_ERR_CLOSED, "the receiver is closed");
 	} else if (r == LATCH_MESSAGE) {
-		process_taken(api, m);
+		if (m->taken)
+			m->taken(m);
 		message_unref(*ret);
 		*ret = m;
 	}

@@ -2,7 +2,5 @@
 /* Child detection, for programs and for the agent alike. */
 #pragma once
 
-#define MITOGEN_VERSION "0.1.0"
-
 /* Does not return if this process was started as a child. */
 void start_child_if_asked(int argc, char **argv);

@@ -49,7 +49,8 @@ bool event_count_wait(struct event_count *count, uint32_t seen, int64_t deadline
 
 	/* this operation takes an absolute time on the monotonic clock */
 	return syscall(FUTEX_CALL, &count->value, FUTEX_WAIT_BITSET_PRIVATE, seen,
-		       deadline == CLOCK_NEVER ? NULL : &until, NULL, FUTEX_BITSET_MATCH_ANY) == 0 ||
+		       deadline == CLOCK_NEVER ? NULL : &until, NULL,
+		       FUTEX_BITSET_MATCH_ANY) == 0 ||
 	       errno != ETIMEDOUT;
 }
 

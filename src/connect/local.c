@@ -7,6 +7,7 @@
 #include "base/sys.h"
 #include "connect/methods.h"
 #include "parent/image.h"
+#include "parent/launch.h"
 
 static const char *image(const struct connect_options *options)
 {
@@ -14,7 +15,7 @@ static const char *image(const struct connect_options *options)
 }
 
 static int command(const struct connect_options *options, const char *context_path,
-		   struct connect_command *ret, mitogen_error *err)
+		   struct launch_command *ret, mitogen_error *err)
 {
 	size_t size = strlen("mitogen:") + strlen(context_path) + 1;
 	char *title = sys.malloc(size);

@@ -187,6 +187,11 @@ int dispatch_reply(struct mitogen_message *m, struct mitogen_writer *w, mitogen_
 		return error_set(err,
 				 error == CBOR_ERR_MEMORY ? MITOGEN_ERR_MEMORY : MITOGEN_ERR_TYPE,
 				 "the result: %s", cbor_error_text(error));
+	if (reply->size > router->max_message) {
+		message_unref(reply);
+		return error_set(err, MITOGEN_ERR_TOO_BIG, "the result is larger than %zu bytes",
+				 router->max_message);
+	}
 	m->replied = true;
 	broker_lock(&router->broker);
 	router_reply(router, m, reply, latch_is_empty(router->calls));

@@ -31,7 +31,9 @@ struct mitogen_message {
 	struct router *router;
 	void *tag;
 	mitogen_event event;
-	uint32_t process_ref;           /* of an event: the number of the public handle */
+	uint32_t process_ref; /* of an event: the number of the public handle */
+	/* A receiver has handed it to the user; no lock held. NULL: nobody wants to know. */
+	void (*taken)(const struct mitogen_message *m);
 	mitogen_error *failure;         /* what it reports, instead of a value */
 	const mitogen_export *function; /* a call's */
 	size_t arguments;               /* a call's: offset of its argument list in the payload */

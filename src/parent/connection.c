@@ -1,32 +1,29 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "parent/connection.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "base/spawn.h"
 #include "base/sys.h"
 #include "core/context.h"
 #include "core/process.h"
 #include "core/router.h"
 #include "parent/ids.h"
 #include "parent/image.h"
+#include "parent/launch.h"
 #include "parent/output.h"
 #include "wire/bootstrap.h"
 #include "wire/handles.h"
 #include "wire/utf8.h"
 
-#define STATUS_GRACE_MS 250         /* after the stream has ended, for the exit status */
-#define DRAIN_MAX       (64 * 1024) /* of a dead child's output */
-#define NAME_MAX_SIZE   200         /* of one part of a path */
+#define STATUS_GRACE_MS 250 /* after the stream has ended, for the exit status */
+#define NAME_MAX_SIZE   200 /* of one part of a path */
 
 enum state {
 	STARTING, /* the broker will spawn it */
@@ -51,9 +48,8 @@ struct connection {
 	struct task start, shutdown;
 	struct neighbour neighbour;
 	struct process process;
-	struct source stderr_pipe; /* what the child prints; .fd is ours, -1: closed */
-	struct output *output;     /* while there is some */
-	struct timer timer;        /* of the state */
+	struct output output; /* what it prints */
+	struct timer timer;   /* of the state */
 	struct closing closing;
 
 	char stream_end[128]; /* why the stream ended; "" for a plain end of file */
@@ -78,62 +74,6 @@ static void set_timer(struct connection *connection, int timeout_ms)
 	broker_set_timer(broker_of(connection), &connection->timer, clock_deadline(timeout_ms));
 }
 
-/* ---- What it prints ---- */
-
-static const char *output_name(const struct connection *connection)
-{
-	return connection->state < UP ? NULL : connection->context->path;
-}
-
-static void add_output(struct connection *connection, const char *data, size_t size)
-{
-	if (!connection->output)
-		connection->output = sys.calloc(1, sizeof(*connection->output));
-	if (!connection->output)
-		return;
-	output_add(connection->output, output_name(connection), data, size);
-	if (connection->state >= UP && connection->output->line_size == 0 &&
-	    !connection->output->line_is_cut)
-		sys.free(TAKE_PTR(connection->output));
-}
-
-static void close_output(struct connection *connection)
-{
-	if (connection->stderr_pipe.fd < 0)
-		return;
-	broker_unwatch(broker_of(connection), &connection->stderr_pipe);
-	fd_close(TAKE_FD(connection->stderr_pipe.fd));
-	if (connection->output)
-		output_end(connection->output, output_name(connection));
-}
-
-/* Reads what there is, up to limit bytes. */
-static void read_output(struct connection *connection, size_t limit)
-{
-	char data[4096];
-
-	while (limit > 0 && connection->stderr_pipe.fd >= 0) {
-		ssize_t n = sys.read(connection->stderr_pipe.fd, data, sizeof(data));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN)
-			return;
-		if (n <= 0) {
-			close_output(connection);
-			return;
-		}
-		add_output(connection, data, (size_t)n);
-		limit -= (size_t)n < limit ? (size_t)n : limit;
-	}
-}
-
-static void output_ready(struct source *source, unsigned events)
-{
-	(void)events;
-	read_output(LIST_OWNER(source, struct connection, stderr_pipe), 4096);
-}
-
 /* ---- The end ---- */
 
 static void destroy(struct closing *closing)
@@ -143,7 +83,6 @@ static void destroy(struct closing *closing)
 
 	connection->context->connection = NULL;
 	context_set_state(router, connection->context, CONTEXT_GONE, NULL);
-	sys.free(connection->output);
 	sys.free((char *)(uintptr_t)connection->options.image);
 	router_remove_resident(router, &connection->resident);
 	sys.free(connection);
@@ -157,7 +96,7 @@ static void finish_if_over(struct connection *connection)
 	timer_cancel(&connection->timer);
 	list_remove(&connection->start.link);
 	list_remove(&connection->shutdown.link);
-	close_output(connection);
+	output_clear(&connection->output);
 	broker_close_later(broker_of(connection), &connection->closing);
 }
 
@@ -182,8 +121,7 @@ static void describe_failed_start(struct connection *connection, const char *end
 	const char *image =
 		connection->method->image ? connection->method->image(&connection->options) : NULL;
 
-	if (connection->output)
-		output_quote(connection->output, quote, sizeof(quote));
+	output_quote(&connection->output, quote, sizeof(quote));
 	if (image && connection->has_status)
 		image_explain(image, hint, sizeof(hint));
 	error_set(error, MITOGEN_ERR_CONNECT, "%s could not be started: its process %s%s%.1024s",
@@ -241,7 +179,7 @@ static void process_ended(struct process *process, int status)
 	connection->status = status;
 	if (connection->state < LOSING)
 		stream_drain(&connection->neighbour.stream); /* may tell that the stream ended */
-	read_output(connection, DRAIN_MAX);
+	output_drain(&connection->output);
 	if (connection->state < ENDING)
 		conclude(connection);
 	finish_if_over(connection);
@@ -329,19 +267,18 @@ static ptrdiff_t greeting(struct neighbour *neighbour, const uint8_t *data, size
 	if (!newline) {
 		if (size < OUTPUT_LINE_MAX)
 			return 0;
-		add_output(connection, (const char *)data, size);
+		output_add(&connection->output, (const char *)data, size);
 		return (ptrdiff_t)size;
 	}
 	length = (size_t)(newline - data) + 1;
 	if (length != sizeof(BOOTSTRAP_READY) || memcmp(data, BOOTSTRAP_READY, length - 1) != 0) {
-		add_output(connection, (const char *)data, length);
+		output_add(&connection->output, (const char *)data, length);
 		return (ptrdiff_t)length;
 	}
 	neighbour->stream.greeting = false;
 	timer_cancel(&connection->timer);
 	set_state(connection, UP);
-	if (connection->output && connection->output->line_size == 0)
-		sys.free(TAKE_PTR(connection->output));
+	output_set_name(&connection->output, connection->context->path);
 	context_set_state(connection->router, connection->context, CONTEXT_READY, NULL);
 	return (ptrdiff_t)length;
 }
@@ -386,68 +323,29 @@ static int send_config(struct connection *connection)
 	return 0;
 }
 
-static void free_command(struct connect_command *command)
-{
-	for (char **argument = command->argv; argument && *argument; argument++)
-		sys.free(*argument);
-	sys.free(command->argv);
-	sys.free(command->path);
-}
-
-static int spawn(struct connection *connection, const struct connect_command *command,
+/* Watches what was launched. */
+static int adopt(struct connection *connection, const struct launched *launched,
 		 mitogen_error *error)
 {
-	extern char **environ;
-	int sockets[2], pipes[2];
-	enum spawn_stage stage;
-	char hint[512];
-	struct spawn spawn = {
-		.path = command->path, .argv = command->argv, .env = environ, .session = true};
-	pid_t pid;
-
-	if (fd_socketpair(sockets) < 0)
-		return error_set_errno(error, "cannot make a socket pair");
-	if (fd_pipe(pipes) < 0) {
-		error_set_errno(error, "cannot make a pipe");
-		goto no_pipe;
-	}
-	spawn.stdin_fd = spawn.stdout_fd = sockets[1];
-	spawn.stderr_fd = pipes[1];
-	pid = spawn_start(&spawn, &stage);
-	if (pid < 0) {
-		error_set_errno(error, "cannot run %s", command->path);
-		if (stage == SPAWN_EXEC)
-			snprintf(error->text + strlen(error->text),
-				 sizeof(error->text) - strlen(error->text), "%s",
-				 image_explain(command->path, hint, sizeof(hint)));
-		goto no_process;
-	}
-	fd_close(sockets[1]);
-	fd_close(pipes[1]);
-	process_watch(&connection->process, broker_of(connection), pid, process_ended);
-	fd_set_nonblocking(pipes[0]);
-	connection->stderr_pipe = (struct source){.fd = pipes[0], .ready = output_ready};
-	if (broker_watch(broker_of(connection), &connection->stderr_pipe, POLLER_READ) < 0 ||
-	    stream_open(&connection->neighbour.stream, sockets[0], sockets[0]) < 0) {
-		fd_close(sockets[0]);
+	process_watch(&connection->process, broker_of(connection), launched->pid, process_ended);
+	if (stream_open(&connection->neighbour.stream, launched->stream, launched->stream) < 0) {
 		error_set_errno(error, "cannot watch the child");
-		process_signal(&connection->process, SIGKILL, true);
-		return error->code;
+		fd_close(launched->stream);
+		fd_close(launched->messages);
+	} else if (output_open(&connection->output, launched->messages) < 0) {
+		error_set_errno(error, "cannot watch what the child prints");
+	} else {
+		return 0;
 	}
-	return 0;
-no_process:
-	fd_close(pipes[0]);
-	fd_close(pipes[1]);
-no_pipe:
-	fd_close(sockets[0]);
-	fd_close(sockets[1]);
+	process_signal(&connection->process, SIGKILL, true);
 	return error->code;
 }
 
 static void start(struct task *task)
 {
 	struct connection *connection = LIST_OWNER(task, struct connection, start);
-	struct connect_command command = {0};
+	struct launch_command command = {0};
+	struct launched launched;
 	mitogen_error error;
 	int r;
 
@@ -456,8 +354,10 @@ static void start(struct task *task)
 	r = connection->method->command(&connection->options, connection->context->path, &command,
 					&error);
 	if (r == 0)
-		r = spawn(connection, &command, &error);
-	free_command(&command);
+		r = launch(&command, &launched, &error);
+	launch_command_clear(&command);
+	if (r == 0)
+		r = adopt(connection, &launched, &error);
 	if (r < 0) {
 		error_prefix(&error, "%s could not be started: ", connection->context->path);
 		error.code = MITOGEN_ERR_CONNECT;
@@ -543,7 +443,7 @@ int connection_start(struct router *router, const struct connect_method *method,
 	neighbour_init(&connection->neighbour, router, &neighbour_events,
 		       connection->context->path);
 	connection->neighbour.stream.greeting = true;
-	connection->stderr_pipe.fd = -1;
+	output_init(&connection->output, &router->broker);
 	connection->process.pidfd.fd = -1;
 	connection->start.run = start;
 	connection->shutdown.run = shutdown_task;

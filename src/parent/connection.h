@@ -11,13 +11,8 @@
 #include "wire/bootstrap.h"
 
 struct context;
+struct launch_command;
 struct router;
-
-/* What is to be run so that a child answers on its standard input and output. */
-struct connect_command {
-	char *path;  /* sys.free */
-	char **argv; /* NULL-terminated; both the array and the strings with sys.free */
-};
 
 struct connect_options {
 	const char *name;  /* the last part of the path; NULL: made from the method */
@@ -31,7 +26,7 @@ struct connect_method {
 	const char *name; /* "local" */
 	/* Fills in ret: the image gets BOOTSTRAP_CHILD_MODE. context_path is for the process list. 0, or a negative code with err set. */
 	int (*command)(const struct connect_options *options, const char *context_path,
-		       struct connect_command *ret, mitogen_error *err);
+		       struct launch_command *ret, mitogen_error *err);
 	/* The image that runs, for what to say when it does not; NULL: not ours to know. */
 	const char *(*image)(const struct connect_options *options);
 };
