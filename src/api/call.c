@@ -211,15 +211,22 @@ int mitogen_reply_with(mitogen_message *m, mitogen_error *err, const mitogen_val
 		       size_t count)
 {
 	size_t items = values_count(values, count);
+	struct api_router *api;
 	struct mitogen_writer w;
+	int r = 0;
 
 	if (!m->function || m->replied)
 		return error_set(err, MITOGEN_ERR_USAGE, "%s",
 				 m->function ? "the call was answered already"
 					     : "this message is no call to this process");
+	api = api_pin(m->router_ref, err, &r);
+	if (!api)
+		return r;
 	message_writer_init(&w);
 	if (items > 1)
 		writer_list_head(&w, items);
 	values_write(&w, values, count);
-	return dispatch_reply(m, &w, err);
+	r = dispatch_reply(api->router, m, &w, err);
+	api_unpin(api);
+	return r;
 }

@@ -56,7 +56,7 @@ static void put(struct process_object *process, struct mitogen_message *m, mitog
 {
 	m->event = event;
 	m->tag = process->tag;
-	m->router = process->api->router;
+	m->router_ref = process->api->ref;
 	m->process_ref = process->by_ref.key;
 	latch_put(process->latch, m, &process->api->router->broker.wakes);
 }
@@ -202,7 +202,7 @@ static void note(struct process_object *process, const struct mitogen_message *m
 /* The user has a piece of output: there is room for as much again. */
 static void output_taken(const struct mitogen_message *m)
 {
-	struct api_router *api = api_lock(m->router->api_ref, NULL, NULL);
+	struct api_router *api = api_lock(m->router_ref, NULL, NULL);
 	struct process_object *process;
 
 	if (!api)

@@ -175,7 +175,7 @@ static int read_context(struct mitogen_message *m, struct cursor *c, mitogen_con
 
 	if (cursor_context(c, &id) < 0)
 		return fail_type(cursor_type(c), "a context", err);
-	api = api_lock(m->router->api_ref, err, &r);
+	api = api_lock(m->router_ref, err, &r);
 	if (!api)
 		return r;
 	*ret = api_context_handle(api->router, context_of_id(api->router, id));
@@ -190,7 +190,7 @@ static int read_sender(struct mitogen_message *m, struct cursor *c, mitogen_send
 
 	if (cursor_sender(c, &id, &handle) < 0)
 		return fail_type(cursor_type(c), "a sender", err);
-	*ret = (mitogen_sender){.router = m->router->api_ref, .context = id, .handle = handle};
+	*ret = (mitogen_sender){.router = m->router_ref, .context = id, .handle = handle};
 	return 0;
 }
 

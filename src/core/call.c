@@ -53,7 +53,7 @@ static void free_call(struct call *call)
 static void finish(struct call *call, struct mitogen_message *m)
 {
 	m->tag = call->target.tag;
-	m->router = call->router;
+	m->router_ref = call->router->api_ref;
 	if (call->target.latch)
 		latch_put(call->target.latch, m, &call->router->broker.wakes);
 	else

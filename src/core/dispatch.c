@@ -176,9 +176,9 @@ static void send_failure(struct router *router, struct mitogen_message *m, mitog
 	broker_unlock(&router->broker);
 }
 
-int dispatch_reply(struct mitogen_message *m, struct mitogen_writer *w, mitogen_error *err)
+int dispatch_reply(struct router *router, struct mitogen_message *m, struct mitogen_writer *w,
+		   mitogen_error *err)
 {
-	struct router *router = m->router;
 	struct mitogen_message *reply;
 	int error;
 
@@ -233,7 +233,7 @@ static void run(struct router *router, struct mitogen_message *m)
 		struct mitogen_writer w;
 
 		message_writer_init(&w);
-		if (dispatch_reply(m, &w, &error) < 0)
+		if (dispatch_reply(router, m, &w, &error) < 0)
 			send_failure(router, m, &error);
 	}
 }

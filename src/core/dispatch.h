@@ -7,6 +7,8 @@
 
 #include <mitogen/types.h>
 
+struct cursor;
+struct mitogen_writer;
 struct router;
 
 /* Router lock held. 0, or MITOGEN_ERR_MEMORY. */
@@ -15,9 +17,8 @@ void dispatch_close(struct router *router);
 /* The main thread of a child: runs calls until the queue is closed. */
 void dispatch_run(struct router *router);
 /* The argument list of a call. Cannot fail: dispatch has checked it. */
-struct cursor;
 struct cursor dispatch_arguments(const struct mitogen_message *m);
-/* Answers the call m, whose function is running, with the items in w, taken over. wait: nothing else
- * is left to run, so the answer is written at once. 0, or a negative code. */
-struct mitogen_writer;
-int dispatch_reply(struct mitogen_message *m, struct mitogen_writer *w, mitogen_error *err);
+/* Answers the call m, whose function is running, with the items in w, taken over. 0, or a negative
+ * code; then the call is unanswered still. */
+int dispatch_reply(struct router *router, struct mitogen_message *m, struct mitogen_writer *w,
+		   mitogen_error *err);

@@ -137,6 +137,6 @@ void handles_deliver(struct router *router, struct mitogen_message *frame, struc
 		frame->header.kind = FRAME_DEAD;
 		frame->size = 0;
 	}
-	frame->router = router;
+	frame->router_ref = router->api_ref;
 	handle->ops->receive(router, handle, frame);
 }

@@ -16,7 +16,6 @@
 
 #define MESSAGE_SIZE_MAX (128u << 20) /* bytes of payload, unless a router says otherwise */
 
-struct router;
 struct message_string;
 
 struct mitogen_message {
@@ -28,7 +27,7 @@ struct mitogen_message {
 	size_t slice;                  /* where in it */
 
 	/* for whom it was delivered */
-	struct router *router;
+	uint32_t router_ref;            /* the number of its public handle; it may be gone */
 	void *tag;
 	mitogen_event event;
 	uint32_t process_ref; /* of an event: the number of the public handle */
