@@ -41,7 +41,7 @@ $(HOST)/build.ninja: | need
 	@$(call quietly,meson setup $(HOST) --prefix=$(PREFIX))
 
 host: $(HOST)/build.ninja | need
-	@ninja -C $(HOST) --quiet
+	@$(call quietly,ninja -C $(HOST) --quiet)
 	@tools/link-outputs $(HOST) build
 
 build/tools/zig.ini: | need
@@ -56,7 +56,7 @@ build/agent-%/build.ninja: tools/cross/%.ini tools/cross/zig.ini | build/tools/z
 		--cross-file tools/cross/zig.ini)
 
 $(AGENTS): build/agents/%: build/agent-%/build.ninja | need
-	@ninja -C build/agent-$* --quiet
+	@$(call quietly,ninja -C build/agent-$* --quiet)
 	@mkdir -p build/agents
 	@ln -f build/agent-$*/src/agent $@
 
@@ -74,11 +74,12 @@ check:
 bench:
 	@tools/setup bench
 	@$(MAKE) --no-print-directory all
-	@meson test -C $(HOST) --benchmark --verbose
+	@ninja -C $(HOST) --quiet bench
+	@bench/run.py $(HOST)
 
 install: all
 	@$(call quietly,meson configure $(HOST) -Dprefix=$(PREFIX))
-	@ninja -C $(HOST) --quiet
+	@$(call quietly,ninja -C $(HOST) --quiet)
 	DESTDIR='$(DESTDIR)' meson install -C $(HOST) --no-rebuild --quiet
 	install -d '$(DESTDIR)$(PREFIX)/lib/mitogen/agents'
 	install -m 755 $(wildcard build/agents/*) '$(DESTDIR)$(PREFIX)/lib/mitogen/agents'

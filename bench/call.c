@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A call against one byte through a pipe and back: the least that two processes can do. This process
- * is bound to CPU 0; of the pipe's and the call's other ends one each is on CPU 0 and on CPU 1.
+ * A call against one byte through a pipe and back: the least that two processes can do. This
+ * process is bound to CPU 0; of the pipe's and the call's other ends one each is on CPU 0 and on
+ * CPU 1.
  */
+#include <err.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -41,7 +43,7 @@ static struct echo start_echo(int cpu)
 	char byte;
 
 	if (pipe(to) < 0 || pipe(from) < 0)
-		sampler_fail("no pipe");
+		err(1, "pipe");
 	if (fork() == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		sampler_pin(cpu);
@@ -59,7 +61,7 @@ static void sample_pipe(struct series *series, const struct echo *echo)
 		char byte = 0;
 
 		if (write(echo->to, &byte, 1) != 1 || read(echo->from, &byte, 1) != 1)
-			sampler_fail("the pipe is broken");
+			err(1, "the pipe");
 		sampler_add(series, sampler_now_us() - start);
 	}
 }

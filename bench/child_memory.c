@@ -4,7 +4,7 @@
  * for each of many. The agent lets nobody but root look.
  */
 #include <dirent.h>
-#include <errno.h>
+#include <err.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,22 +13,22 @@
 
 #include "sampler.h"
 
-#define MANY	  300
+#define MANY      300
 #define SETTLE_US 200000
 
-static double pss_kb(int pid)
+static double pss_kb(long pid)
 {
 	char path[64], line[256];
-	double kb = -1;
+	double kb = 0;
 	FILE *file;
 
-	snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", pid);
+	snprintf(path, sizeof(path), "/proc/%ld/smaps_rollup", pid);
 	file = fopen(path, "re");
 	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, "Pss: %lf kB", &kb) == 1)
-			break;
-	if (kb < 0)
-		sampler_fail("%s: %s", path, strerror(errno));
+		if (strncmp(line, "Pss:", 4) == 0)
+			kb = strtod(line + 4, NULL);
+	if (kb <= 0)
+		err(1, "%s", path);
 	fclose(file);
 	return kb;
 }
@@ -36,16 +36,16 @@ static double pss_kb(int pid)
 /* Of all children of one thread of ours. */
 static void sample_thread(struct series *series, const char *thread)
 {
-	char path[300];
+	char path[300], pids[MANY * 12] = "", *at, *end;
 	FILE *file;
-	int pid;
 
 	snprintf(path, sizeof(path), "/proc/self/task/%s/children", thread);
 	file = fopen(path, "re");
 	if (!file)
-		sampler_fail("%s: %s", path, strerror(errno));
-	while (fscanf(file, "%d", &pid) == 1)
-		sampler_add(series, pss_kb(pid));
+		err(1, "%s", path);
+	if (fgets(pids, sizeof(pids), file))
+		for (at = pids; strtol(at, &end, 10) > 0; at = end)
+			sampler_add(series, pss_kb(strtol(at, NULL, 10)));
 	fclose(file);
 }
 
@@ -55,7 +55,7 @@ static void sample_children(struct series *series)
 	struct dirent *thread;
 
 	if (!threads)
-		sampler_fail("/proc/self/task: %s", strerror(errno));
+		err(1, "/proc/self/task");
 	while ((thread = readdir(threads)) != NULL)
 		if (thread->d_name[0] != '.')
 			sample_thread(series, thread->d_name);
@@ -81,9 +81,10 @@ int main(int argc, char **argv)
 	mitogen_context children[MANY];
 
 	if (argc != 2)
-		sampler_fail("usage: child_memory AGENT");
+		errx(1, "usage: child_memory AGENT");
 	if (geteuid() != 0) {
-		fprintf(stderr, "child_memory: skipped, only root may read the memory of an agent\n");
+		fprintf(stderr,
+			"child_memory: skipped, only root may read the memory of an agent\n");
 		return mitogen_finish(router, &error);
 	}
 	allow_descriptors();

@@ -4,6 +4,8 @@
  * its image and once with this program, which is static too; and, as the limit of the machine, what
  * it takes to start and reap a program that only exits.
  */
+#include <err.h>
+
 #include "sampler.h"
 
 #define TURNS 100
@@ -23,13 +25,14 @@ int main(int argc, char **argv)
 {
 	struct series tiny = {.name = "child-ready.tiny"}, agent = {.name = "child-ready.agent"},
 		      self = {.name = "child-ready.self"};
+	const char *const exits[] = {argc == 3 ? argv[2] : "", NULL};
 	mitogen_error error = {0};
 	mitogen_router router = mitogen_start(argc, argv, &error);
 
 	if (argc != 3)
-		sampler_fail("usage: child_ready AGENT TINY");
+		errx(1, "usage: child_ready AGENT TINY");
 	for (int turn = 0; turn < TURNS; turn++) {
-		sampler_add(&tiny, sampler_run(argv + 2));
+		sampler_add(&tiny, sampler_run(exits));
 		sample_child(&agent, router, argv[1], &error);
 		sample_child(&self, router, NULL, &error);
 	}

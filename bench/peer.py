@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 """peer.py: the same measurements of Python Mitogen, printed as the C programs print theirs.
 
 What is called is os.getpid(), so that no module of ours has to be sent first.

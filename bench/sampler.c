@@ -2,13 +2,13 @@
 #include "sampler.h"
 
 #include <dirent.h>
+#include <err.h>
 #include <errno.h>
 #include <sched.h>
 #include <spawn.h>
-#include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -29,7 +29,7 @@ void sampler_add(struct series *series, double sample)
 		series->samples =
 			realloc(series->samples, series->capacity * sizeof(*series->samples));
 		if (!series->samples)
-			sampler_fail("out of memory");
+			err(1, "samples");
 	}
 	series->samples[series->count++] = sample;
 }
@@ -44,19 +44,19 @@ void sampler_print(struct series *series)
 	*series = (struct series){.name = series->name};
 }
 
-double sampler_run(char *const argv[])
+double sampler_run(const char *const argv[])
 {
 	double start = sampler_now_us();
 	pid_t pid;
 	int status;
 
-	errno = posix_spawn(&pid, argv[0], NULL, NULL, argv, environ);
+	errno = posix_spawn(&pid, argv[0], NULL, NULL, (char *const *)(uintptr_t)argv, environ);
 	if (errno != 0)
-		sampler_fail("%s: %s", argv[0], strerror(errno));
+		err(1, "%s", argv[0]);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	if (status != 0)
-		sampler_fail("%s: ended with wait status %d", argv[0], status);
+		errx(1, "%s: ended with wait status %d", argv[0], status);
 	return sampler_now_us() - start;
 }
 
@@ -69,27 +69,18 @@ void sampler_pin(int cpu)
 	CPU_ZERO(&cpus);
 	CPU_SET(cpu, &cpus);
 	if (!tasks)
-		sampler_fail("/proc/self/task: %s", strerror(errno));
-	while ((task = readdir(tasks)) != NULL)
-		if (task->d_name[0] != '.' &&
-		    sched_setaffinity(atoi(task->d_name), sizeof(cpus), &cpus) < 0)
-			sampler_fail("CPU %d: %s", cpu, strerror(errno));
+		err(1, "/proc/self/task");
+	while ((task = readdir(tasks)) != NULL) {
+		pid_t id = (pid_t)strtol(task->d_name, NULL, 10);
+
+		if (id > 0 && sched_setaffinity(id, sizeof(cpus), &cpus) < 0)
+			err(1, "CPU %d", cpu);
+	}
 	closedir(tasks);
-}
-
-void sampler_fail(const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	vfprintf(stderr, format, arguments);
-	va_end(arguments);
-	fputc('\n', stderr);
-	exit(1);
 }
 
 void sampler_check(int r, const mitogen_error *error)
 {
 	if (r < 0)
-		sampler_fail("%s", error->text);
+		errx(1, "%s", error->text);
 }

@@ -20,11 +20,10 @@ void sampler_add(struct series *series, double sample);
 void sampler_print(struct series *series);
 
 /* Starts argv[0] with posix_spawn and waits for it. Microseconds. */
-double sampler_run(char *const argv[]);
+double sampler_run(const char *const argv[]);
 /* Binds every thread of this process to one CPU; threads and children made later inherit it. */
 void sampler_pin(int cpu);
 
-/* Ends the benchmark. */
-__attribute__((noreturn, format(printf, 1, 2))) void sampler_fail(const char *format, ...);
-/* Ends it with the text of error if r, what a function of the library returned, is negative. */
+/* Ends the benchmark with the text of error if r, what a function of the library returned, is
+ * negative. */
 void sampler_check(int r, const mitogen_error *error);

@@ -2,10 +2,10 @@
 /* The least program: no C library, it only exits. */
 #include <sys/syscall.h>
 
-__attribute__((noreturn)) void _start(void);
+__attribute__((noreturn)) void run(void);
 
-void _start(void)
+void run(void)
 {
 	for (;;)
-		__asm__ volatile("syscall" : : "a"(SYS_exit_group), "D"(0) : "rcx", "r11", "memory");
+		__asm__ volatile("syscall" ::"a"(SYS_exit_group), "D"(0) : "rcx", "r11", "memory");
 }
