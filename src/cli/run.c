@@ -19,7 +19,8 @@
 #include "cli/say.h"
 #include "cli/signals.h"
 
-#define LATE_MS 2000 /* from SIGTERM to SIGKILL when the time is over */
+#define LATE_MS  2000 /* from SIGTERM to SIGKILL when the time is over */
+#define QUIET_MS 2000 /* after a signal, when no program is left to bring something */
 
 struct run {
 	struct run_options options;
@@ -33,7 +34,8 @@ struct run {
 	int signal_fd, receiver_fd;
 	int64_t deadline; /* of clock_ms; 0: none */
 	bool is_late;     /* the time was over; programs have been asked to end */
-	int unclaimed;    /* a signal that no program was left to take */
+	int signal;       /* the last one that came; 0: none yet */
+	int64_t quiet_at; /* QUIET_MS after it, and after what moved since; of clock_ms */
 	int status;       /* to leave at once with; 0: go on */
 };
 
@@ -73,9 +75,20 @@ static void pass_signals(struct run *run)
 {
 	int number;
 
-	while ((number = signals_next()) != 0)
-		if (signal_programs(run, number) == 0)
-			run->unclaimed = number;
+	while ((number = signals_next()) != 0) {
+		signal_programs(run, number);
+		run->signal = number;
+		run->quiet_at = clock_ms() + QUIET_MS;
+	}
+}
+
+/* A signal has come, and since then nothing moves. If no program is left, then nobody reads what we
+ * have, or others hold the outputs of programs: who sent the signal does not want to wait for them. */
+static void quiet_is_over(struct run *run)
+{
+	if (signal_programs(run, 0) == 0)
+		run->status = EXIT_SIGNAL + run->signal;
+	run->quiet_at = clock_ms() + QUIET_MS;
 }
 
 static void time_is_over(struct run *run)
@@ -95,16 +108,26 @@ static void time_is_over(struct run *run)
 	signal_programs(run, SIGCONT);
 }
 
+static void check_time(struct run *run)
+{
+	int64_t now = clock_ms();
+
+	if (run->deadline && now >= run->deadline)
+		time_is_over(run);
+	if (run->signal && now >= run->quiet_at)
+		quiet_is_over(run);
+}
+
 /* How long poll may wait. */
 static int patience(const struct run *run)
 {
-	int64_t left;
+	int64_t until = run->deadline ? run->deadline : INT64_MAX, left;
 
-	if (run->unclaimed)
-		return 0;
-	if (!run->deadline)
+	if (run->signal && run->quiet_at < until)
+		until = run->quiet_at;
+	if (until == INT64_MAX)
 		return -1;
-	left = run->deadline - clock_ms();
+	left = until - clock_ms();
 	return left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
 }
 
@@ -140,12 +163,10 @@ static void step(struct run *run)
 	};
 	int n = poll(fds, sizeof(fds) / sizeof(fds[0]), patience(run));
 
-	if (run->deadline && clock_ms() >= run->deadline)
-		time_is_over(run);
-	if (n == 0 && run->unclaimed)
-		run->status = EXIT_SIGNAL + run->unclaimed;
+	check_time(run);
 	if (n <= 0)
 		return;
+	run->quiet_at = run->signal ? clock_ms() + QUIET_MS : 0;
 	if (fds[0].revents)
 		pass_signals(run);
 	if (fds[1].revents)

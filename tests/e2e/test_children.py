@@ -1,0 +1,350 @@
+"""Children on the same account: programs as a user writes them, linked statically against the library.
+Each scenario of tests/programs/ checks what the program sees; here is checked what others see."""
+
+import os
+import shlex
+import signal
+import struct
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAMS = ROOT / "tests/programs"
+CC = os.environ.get("CC", "cc")
+# With -fsanitize= among these, for a library that was built so, the programs are not static.
+CFLAGS = shlex.split(os.environ.get("MITOGEN_TEST_CFLAGS", ""))
+IS_SANITIZED = any(flag.startswith("-fsanitize") for flag in CFLAGS)
+EM_AARCH64, EM_X86_64 = 183, 62
+
+
+@pytest.fixture(scope="session")
+def build(build_dir, tmp_path_factory):
+    """build(name, *flags): the path of a test program, linked with these flags."""
+    directory = tmp_path_factory.mktemp("programs")
+
+    def build_program(name, *flags):
+        path = directory / "-".join([name, *(flag.replace("/", "_") for flag in flags)])
+        if not path.exists():
+            subprocess.run(
+                [
+                    *(CC, "-std=gnu11", "-D_GNU_SOURCE", "-O1", "-g", *CFLAGS),
+                    *("-Wall", "-Wextra", "-Werror", f"-I{ROOT / 'include'}"),
+                    *("-o", path, PROGRAMS / f"{name}.c", build_dir / "libmitogen.a"),
+                    *("-pthread", *flags),
+                ],
+                check=True,
+            )
+        return path
+
+    return build_program
+
+
+@pytest.fixture(scope="session")
+def program(build):
+    return lambda name: build(name, *([] if IS_SANITIZED else ["-static"]))
+
+
+@pytest.fixture(scope="session")
+def directories(tmp_path_factory):
+    return tmp_path_factory.mktemp("scenarios")
+
+
+@pytest.fixture
+def scenario(program, directories, request):
+    """scenario(program, name): runs it to its end; what it wrote to stderr, where nothing went
+    wrong."""
+
+    def run_scenario(name, scenario_name):
+        directory = directories / f"{name}-{scenario_name}"
+        directory.mkdir(exist_ok=True)
+        done = subprocess.run(
+            [program(name), scenario_name, directory],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=60,
+        )
+        log = done.stderr.decode()
+        assert done.returncode == 0, log
+        assert done.stdout == b""
+        return log
+
+    return run_scenario
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "by_pointer_and_name",
+        "scalars",
+        "containers",
+        "writers",
+        "results",
+        "failures",
+        "arguments",
+        "unknown_functions",
+        "first_error_stays",
+        "async_calls",
+        "time_limits",
+        "large_values",
+        "too_large",
+        "many_threads",
+        "message_after_close",
+    ],
+)
+def test_calls(scenario, name):
+    assert scenario("calls", name) == ""
+
+
+def test_failures_that_nobody_waits_for_are_logged(scenario):
+    lines = scenario("calls", "without_reply").splitlines()
+    assert len(lines) == 3
+    assert all(line.startswith("[local.1] mitogen: warning: a call without") for line in lines)
+    text = "\n".join(lines)
+    assert 'local.1: refuse: no user "nobody" here' in text
+    assert 'no function "adn"' in text
+    assert "local.1: add: argument 1" in text
+
+
+def test_a_failure_after_the_reply_is_logged(scenario):
+    log = scenario("calls", "failure_after_reply")
+    assert log.startswith("[local.1] mitogen: warning: fail_after_reply failed after it had")
+    assert log.endswith(": too late\n")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "aborts",
+        "segfaults",
+        "killed_idle",
+        "killed_in_call",
+        "killed_with_1000_calls",
+        "killed_with_threads_waiting",
+        "finishes_while_child_hangs",
+        "shut_down_while_called",
+        "never_answers",
+    ],
+)
+def test_deaths(scenario, name):
+    assert scenario("deaths", name) == ""
+
+
+def test_last_words_of_a_child_that_exits(scenario):
+    assert scenario("deaths", "exits") == "[local.1] some last words, without a newline\n"
+
+
+def test_a_hanging_child_ends_with_its_killed_parent(program, directories):
+    directory = directories / "hangs"
+    directory.mkdir()
+    with subprocess.Popen(
+        [program("deaths"), "hangs_until_killed", directory], stdout=subprocess.PIPE
+    ) as parent:
+        child = os.pidfd_open(int(parent.stdout.readline()))
+        try:
+            parent.send_signal(signal.SIGKILL)
+            parent.wait(timeout=60)
+            # the fixture nothing_left reaps it, if it ends
+            assert os.waitid(os.P_PIDFD, child, os.WEXITED | os.WNOWAIT).si_code == os.CLD_EXITED
+        finally:
+            os.close(child)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sigchld_ignored",
+        "reaps_everything",
+        "own_children_are_left_alone",
+        "without_standard_descriptors",
+        "descriptors_are_not_inherited",
+        "too_few_descriptors",
+        "forks",
+        "no_sigpipe",
+        "own_log",
+        "fifty_routers",
+        "signals_are_not_taken",
+    ],
+)
+def test_hosts(scenario, name):
+    assert scenario("hosts", name) == ""
+
+
+def test_output_is_logged_by_line(scenario):
+    assert scenario("hosts", "prints") == (
+        "[web] one line\n[web] another \\x1b[31mline\n[web] the end\n"
+    )
+
+
+def test_a_line_of_a_megabyte_is_cut(scenario):
+    lines = scenario("hosts", "prints_a_megabyte").splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith("[web] xxxxxxxx") and len(lines[0]) < 4096
+    assert lines[1] == "[web] a short line"
+
+
+def test_output_before_a_kill_is_logged(scenario):
+    assert scenario("hosts", "prints_and_is_killed") == "[local.1] before the end\n"
+
+
+@pytest.mark.parametrize(
+    "name", ["waiting_threads", "busy_threads", "while_children_start", "afterwards"]
+)
+def test_closing(scenario, name):
+    assert scenario("closing", name) == ""
+
+
+def test_a_function_that_runs_may_end(scenario):
+    assert scenario("closing", "running_function_ends") == "[local.1] ran to its end\n"
+
+
+@pytest.mark.parametrize("name", ["calls_below", "middle_is_killed", "no_ids_left"])
+def test_nested(scenario, name):
+    assert scenario("nested", name) == ""
+
+
+def test_output_comes_up_through_every_parent(scenario):
+    assert scenario("nested", "printed_below") == (
+        "[local.1] [local.1/local.1] from below, without a newline\n"
+    )
+
+
+def test_only_parents_call(scenario):
+    lines = sorted(scenario("nested", "only_parents_call").splitlines())
+    assert lines == [
+        "[local.2] mitogen: warning: context 1 may not send to handle 101: refused",
+        "mitogen: warning: context 1 may not send to handle 101: refused",
+    ]
+
+
+# ---- Images that do not run ----
+
+
+@pytest.fixture
+def failure(program):
+    """failure(image): the text with which it fails to start, whole."""
+
+    def start_image(image):
+        done = subprocess.run(
+            [program("images"), image], capture_output=True, timeout=60, check=True
+        )
+        code, where, text = done.stdout.decode().splitlines()
+        assert (code, where) == ("MITOGEN_ERR_CONNECT", "local.1")
+        assert text.startswith("local.1 could not be started: ")
+        assert done.stderr == b""
+        return text
+
+    return start_image
+
+
+@pytest.fixture
+def image(directories):
+    """image(content): the path of an executable file."""
+    made = []
+
+    def make_image(content, mode=0o755):
+        path = directories / f"image{len(made)}"
+        made.append(path)
+        path.write_bytes(content)
+        path.chmod(mode)
+        return path
+
+    yield make_image
+    for path in made:
+        path.unlink()
+
+
+def test_image_without_its_loader(build, failure):
+    image = build("images", "-Wl,--dynamic-linker=/nonexistent/ld.so")
+    text = failure(image)
+    assert f"cannot run {image}: No such file" in text
+    assert "dynamically linked" in text
+    assert "/nonexistent/ld.so (which is not here)" in text
+    assert "-static" in text
+
+
+def test_image_without_its_libraries(build, directories, failure):
+    """Linked against a library that is removed then."""
+    library = directories / "libgone.so"
+    source = directories / "gone.c"
+    source.write_text("int gone(void); int gone(void) { return 0; }\n")
+    subprocess.run([CC, "-shared", "-fPIC", "-o", library, source], check=True)
+    image = build("images", "-Wl,--no-as-needed", str(library))
+    library.unlink()
+    text = failure(image)
+    assert "its process exited with status 127" in text
+    assert "libgone.so" in text
+    assert "dynamically linked" in text and "-static" in text
+
+
+def test_image_of_text(image, failure):
+    text = failure(image(b"these are some words\n"))
+    assert "Exec format error" in text and "it is not an ELF program" in text
+
+
+def test_image_that_may_not_run(image, failure):
+    assert "Permission denied" in failure(image(b"", mode=0o644))
+
+
+def test_image_that_is_missing(directories, failure):
+    assert "No such file or directory" in failure(directories / "nowhere")
+
+
+def test_image_of_another_machine(program, image, failure):
+    content = bytearray(program("images").read_bytes())
+    (machine,) = struct.unpack_from("<H", content, 18)
+    assert machine in (EM_X86_64, EM_AARCH64)
+    other, name = (
+        (EM_AARCH64, "aarch64") if machine == EM_X86_64 else (EM_X86_64, "x86_64")
+    )
+    struct.pack_into("<H", content, 18, other)
+    text = failure(image(bytes(content)))
+    assert "Exec format error" in text
+    assert f"a program for {name}, but this is " in text
+
+
+def test_image_that_is_another_program(image, failure):
+    text = failure(image(b"#!/bin/sh\necho one of my own; echo and an error >&2; exit 4\n"))
+    assert "its process exited with status 4" in text
+    assert "one of my own" in text and "and an error" in text
+
+
+def test_image_that_is_killed_at_once(image, failure):
+    assert "its process was killed by SIGTERM" in failure(image(b"#!/bin/sh\nkill -TERM $$\n"))
+
+
+def test_image_that_closes_its_output(image, failure):
+    text = failure(image(b"#!/bin/sh\nexec <&- >&-\nkill -STOP $$\n"))
+    assert "its process closed its connection" in text
+
+
+# ---- Programs that put mitogen_start at the wrong place ----
+
+
+def late(program, how):
+    done = subprocess.run(
+        [program("late")],
+        env={**os.environ, "LATE": how},
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+    return done.stdout.decode().splitlines()
+
+
+def test_options_are_read_before_the_start(program):
+    code, text = late(program, "usage")
+    assert code == "MITOGEN_ERR_CONNECT"
+    assert "its process exited with status 2" in text
+    assert "; it printed: usage: late | there is no option" in text
+
+
+def test_something_is_printed_before_the_start(program):
+    assert late(program, "prints")[1:] == ["MITOGEN_OK", ""]
+
+
+def test_start_is_left_out(program):
+    code, text = late(program, "never")
+    assert code == "MITOGEN_ERR_USAGE"
+    assert "mitogen_init or mitogen_start must come first in main" in text

@@ -1,0 +1,185 @@
+"""mitogen run: signals, and processes that are killed."""
+
+import os
+import re
+import signal
+import subprocess
+
+import pytest
+from run_tools import (
+    FakeAgent,
+    agents_of,
+    drain,
+    is_running,
+    wait_for_death,
+    wait_until,
+    wait_until_blocked,
+)
+
+
+@pytest.fixture
+def start(mitogen):
+    """start(*arguments): a running command, ended after the test, with pipes in place of stdio."""
+    commands = []
+
+    def start_mitogen(*arguments, **options):
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        command = subprocess.Popen([mitogen, *arguments], bufsize=0, **{**pipes, **options})
+        commands.append(command)
+        return command
+
+    yield start_mitogen
+    for command in commands:
+        command.kill()
+        for file in (command.stdin, command.stdout, command.stderr):
+            file.close()
+        command.wait()
+
+
+def shell(script):
+    return "run", "local", "--", "sh", "-c", script
+
+
+@pytest.mark.parametrize("name", ["INT", "HUP", "TERM"])
+def test_signal_kills_the_program(start, name):
+    command = start(*shell("echo ready; exec sleep 1000"))
+    command.stdout.readline()
+    command.send_signal(signal.Signals[f"SIG{name}"])
+    assert command.wait() == 128 + signal.Signals[f"SIG{name}"]
+
+
+def test_program_that_handles_the_signal(start):
+    command = start(*shell("trap 'echo tidy; exit 7' INT; echo ready; while :; do read x; done"))
+    command.stdout.readline()
+    command.send_signal(signal.SIGINT)
+    assert command.stdout.readline() == b"tidy\n"
+    assert command.wait() == 7
+
+
+def test_signals_as_often_as_they_come(start):
+    script = "n=0; trap 'n=$((n+1)); echo $n' HUP; echo 0; while [ $n -lt 5 ]; do read x; done; :"
+    command = start(*shell(script))
+    for number in range(5):
+        assert command.stdout.readline() == b"%d\n" % number
+        command.send_signal(signal.SIGHUP)
+    assert command.stdout.readline() == b"5\n"
+    command.stdin.close()
+    assert command.wait() == 0
+
+
+def test_signal_reaches_the_process_group(start):
+    command = start(*shell("sleep 1000 & echo $!; trap 'wait; exit 9' TERM; wait"))
+    below = int(command.stdout.readline())
+    command.terminate()
+    assert command.wait() == 9
+    wait_for_death(below, "the process in the background")
+
+
+def test_signal_before_the_program_has_started(start, mitogen, tmp_path):
+    for name in ("started", "go"):
+        os.mkfifo(tmp_path / name)
+    fake = FakeAgent(
+        tmp_path, mitogen, 'echo >"$HERE/started"; read x <"$HERE/go"; exec "$AGENT" "$@"'
+    )
+    command = start(*shell("echo too late; sleep 1000"), env=fake.environment)
+    (tmp_path / "started").read_bytes()
+    command.terminate()
+    wait_until(lambda: not has_pending_signal(command.pid), "the signal in the command")
+    (tmp_path / "go").write_bytes(b"\n")
+    assert command.wait() == 143
+
+
+def has_pending_signal(pid):
+    with open(f"/proc/{pid}/status") as file:
+        return any(int(bits, 16) for bits in re.findall(r"(?:SigPnd|ShdPnd):\s*(\w+)", file.read()))
+
+
+def test_signal_to_all_targets(start):
+    script = "echo $$; exec sleep 1000"
+    command = start("run", "local", "local", "local", "--", "sh", "-c", script)
+    pids = [int(command.stdout.readline().split()[1]) for _ in range(3)]
+    command.terminate()
+    assert command.wait() == 1
+    assert command.stderr.read().count(b"killed by signal 15") == 3
+    for pid in pids:
+        wait_for_death(pid, "a program")
+
+
+def test_ignored_signal_stays_ignored(start):
+    command = start(
+        *shell("echo ready; read x; echo $x"),
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+    )
+    command.stdout.readline()
+    command.send_signal(signal.SIGHUP)
+    command.stdin.write(b"alive\n")
+    assert command.stdout.readline() == b"alive\n"
+    assert command.wait() == 0
+
+
+def test_signal_while_nobody_reads(start):
+    command = start(*shell("echo $$; exec yes"))
+    program = int(command.stdout.readline())
+    wait_until_blocked(program)
+    command.send_signal(signal.SIGTERM)
+    assert command.wait() == 143
+    wait_for_death(program, "the program")
+
+
+def test_signal_when_only_the_background_is_left(start):
+    """The run ends; who only holds its output is left alone."""
+    command = start(*shell("sleep 1000 & echo $$ $!; exit 3"))
+    program, background = map(int, command.stdout.readline().split())
+    wait_for_death(program, "the program")
+    command.send_signal(signal.SIGINT)
+    assert command.wait() == 130
+    assert is_running(background)
+    os.kill(background, signal.SIGKILL)
+
+
+def test_killed_command_takes_everything_down(start):
+    command = start(*shell("echo $$; exec sleep 1000"))
+    program = int(command.stdout.readline())
+    (agent,) = agents_of(command)
+    command.kill()
+    wait_for_death(program, "the program")
+    wait_for_death(agent, "the agent")
+
+
+def test_killed_command_and_a_program_that_ignores_sigterm(start):
+    command = start(*shell("trap '' TERM HUP; echo $$; while :; do sleep 0.01; done"))
+    program = int(command.stdout.readline())
+    command.kill()
+    wait_for_death(program, "the program")
+
+
+def test_killed_agent(start):
+    command = start(*shell("echo $$; exec sleep 1000"))
+    program = int(command.stdout.readline())
+    (agent,) = agents_of(command)
+    os.kill(agent, signal.SIGKILL)
+    assert command.wait() == 4
+    assert command.stderr.read() == (
+        b"mitogen run: local: sh: the context was lost: its process was killed by SIGKILL\n"
+    )
+    wait_for_death(program, "the program")
+
+
+def test_killed_agent_after_much_output(start):
+    """What has arrived is written before the loss is told."""
+    command = start(*shell("head -c 100000 /dev/zero; echo $$ >&2; exec sleep 1000"))
+    drain(command.stdout, 50000)
+    program = int(command.stderr.readline())
+    (agent,) = agents_of(command)
+    os.kill(agent, signal.SIGKILL)
+    assert len(command.stdout.readall()) == 50000
+    assert command.wait() == 4
+    wait_for_death(program, "the program")
+
+
+def test_reader_that_goes_away_ends_the_program(start):
+    command = start(*shell("echo $$; exec yes"))
+    program = int(command.stdout.readline())
+    command.stdout.close()
+    assert command.wait() == 141
+    wait_for_death(program, "the program")

@@ -1,0 +1,167 @@
+"""The command's options, helps and man pages."""
+
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+from conftest import ROOT
+
+MAN = ROOT / "docs" / "man"
+OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z-]*")
+
+
+def check_mistake(result, *texts):
+    """It is a wrong usage, told in one line; nothing was started."""
+    assert result.returncode == 2
+    assert result.stdout == b""
+    assert result.stderr.count(b"\n") == 1
+    for text in texts:
+        assert text in result.stderr.decode()
+
+
+def test_nothing_given(run):
+    result = run()
+    assert (result.returncode, result.stdout) == (2, b"")
+    assert result.stderr.startswith(b"usage: mitogen COMMAND")
+
+
+def test_version(run):
+    version = re.search(r"version: '(.*)'", (ROOT / "meson.build").read_text()).group(1)
+    expected = f"mitogen {version}\n".encode()
+    assert run("--version").stdout == expected
+    assert run("run", "--version").stdout == expected
+
+
+def test_help(run):
+    assert run("--help").stdout == run("help").stdout
+    assert run("help", "run").stdout == run("run", "--help").stdout
+    assert run("help", "help").stdout == run("help", "--help").stdout
+    for command in ([], ["run"], ["help"]):
+        result = run("help", *command)
+        assert (result.returncode, result.stderr) == (0, b"")
+        assert result.stdout.startswith(b"usage: mitogen")
+        assert max(map(len, result.stdout.splitlines())) <= 95
+
+
+def test_help_that_cannot_be_written(mitogen):
+    with open("/dev/full", "wb") as full:
+        result = subprocess.run([mitogen, "--help"], stdout=full, stderr=subprocess.PIPE)
+    assert result.returncode == 1
+    assert b"cannot write" in result.stderr
+
+
+def test_unknown_commands(run):
+    check_mistake(run("rnu"), "'rnu'", "did you mean 'run'?")
+    check_mistake(run("frobnicate"), "'frobnicate'", "mitogen --help")
+    check_mistake(run("help", "rum"), "did you mean 'run'?")
+    check_mistake(run("--frobnicate"), "'--frobnicate'")
+    check_mistake(run("x" * 5000), "xxx")
+    check_mistake(run(""), "''")
+
+
+@pytest.mark.parametrize("target", ["remote", "ssh:host", "LOCAL", "", "local:x", "-"])
+def test_unknown_target(run, tmp_path, target):
+    result = run("run", "local", target, "--", "touch", str(tmp_path / "started"))
+    check_mistake(result, f"mitogen run: '{target}' is no target", "'local'")
+    assert not (tmp_path / "started").exists()
+
+
+def test_mistyped_target(run):
+    check_mistake(run("run", "lcoal", "--", "true"), "'lcoal'", "did you mean 'local'?")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "texts"),
+    [
+        ([], ["no target"]),
+        (["--", "true"], ["no target", "mitogen run local -- true"]),
+        (["local"], ["no '--' before the program"]),
+        (["local", "true"], ["no '--' before the program"]),
+        (["local", "--"], ["no program behind '--'"]),
+        (["--frob", "local", "--", "true"], ["no option --frob", "--help"]),
+        (["--timout", "1", "local", "--", "true"], ["did you mean --timeout?"]),
+        (["--timeou=1", "local", "--", "true"], ["did you mean --timeout?"]),
+        (["-x", "local", "--", "true"], ["no option -x"]),
+        (["-nx", "local", "--", "true"], ["no option -x"]),
+        (["local", "--cwd"], ["--cwd needs a value"]),
+        (["--cwd=", "local", "--", "true"], ["--cwd", "empty"]),
+        (["--raw=1", "local", "--", "true"], ["--raw takes no value"]),
+        (["--env", "=x", "local", "--", "true"], ["--env '=x'", "NAME=VALUE"]),
+        (["--env", "", "local", "--", "true"], ["--env ''", "NAME=VALUE"]),
+        *(
+            (["--timeout", value, "local", "--", "true"], [f"--timeout '{value}'", "seconds"])
+            for value in ("0", "-1", "x", "1s", "nan", "inf", "1e3", "0x10", "1.2.3", ".", "", "1e999")
+        ),
+        (["--timeout", "9" * 400, "local", "--", "true"], ["--timeout '999", "seconds"]),
+    ],
+)
+def test_mistakes(run, arguments, texts):
+    check_mistake(run("run", *arguments), "mitogen run: ", *texts)
+
+
+def test_ways_to_write_options(run, tmp_path):
+    script = 'echo "$A $B $PWD"'
+    arguments = ["--env=A=1", "local", "-nvn", "--env", "B=2", "--cwd=/", "--timeout=.5e"]
+    assert run("run", *arguments, "--", "sh", "-c", script).returncode == 2
+    arguments[-1] = "--timeout=60."
+    assert run("run", *arguments, "--", "sh", "-c", script).stdout == b"1 2 /\n"
+
+
+def test_options_behind_dashes_are_the_programs(run):
+    assert run("run", "local", "--", "echo", "--help", "-v").stdout == b"--help -v\n"
+
+
+# ---- Man pages ----
+
+
+def options_of_man(name):
+    """Those in its list of options."""
+    text = (MAN / name).read_text()
+    items = re.findall(r"^\.It Fl (.*)$", text, re.MULTILINE)
+    flags = (re.split(r" (?:Ar|Ns|Op)\b", item)[0] for item in items)
+    return {f"-{flag.strip()}" for item in flags for flag in item.split(", Fl ")}
+
+
+def options_of_help(run, *arguments):
+    lines = run(*arguments, "--help").stdout.decode().splitlines()
+    starts = (re.split(r"  +", line.strip())[0] for line in lines if re.match(r" +-", line))
+    return {option for start in starts for option in OPTION.findall(start)}
+
+
+def test_man_pages_name_the_options_of_the_help(run):
+    found = {flag.replace(" , Fl ", " ") for flag in options_of_man("mitogen-run.1")}
+    found = {word for flag in found for word in flag.split()}
+    assert found == options_of_help(run, "run")
+    assert options_of_man("mitogen.1") == options_of_help(run)
+
+
+def examples():
+    for page in sorted(MAN.glob("*.1")):
+        section = page.read_text().split(".Sh EXAMPLES")[1].split(".Sh")[0]
+        text = section.replace("\\-", "-").replace("\\(aq", "'")
+        for example in re.findall(r"^\$ (.*)$", text, re.MULTILINE):
+            yield pytest.param(example, id=example[:40])
+
+
+@pytest.mark.parametrize("example", examples())
+def test_examples_work(mitogen, example):
+    path = f"{os.path.dirname(mitogen)}:{os.environ['PATH']}"
+    result = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {example}"],
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, "PATH": path},
+        timeout=60,
+    )
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert result.stdout
+
+
+@pytest.mark.skipif(not shutil.which("mandoc"), reason="mandoc is not installed")
+@pytest.mark.parametrize("page", sorted(path.name for path in MAN.glob("*.1")))
+def test_man_pages_are_well_formed(page):
+    command = ["mandoc", "-Tlint", "-Wwarning", str(MAN / page)]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert (result.returncode, result.stdout) == (0, "")
