@@ -47,7 +47,12 @@ static inline void mitogen_auto_writer(mitogen_writer **w)
 			  MITOGEN_OPTIONS(mitogen_exec_options, __VA_ARGS__))
 
 #define MITOGEN_VIA(via)                                                                           \
-	_Generic((via), mitogen_router: mitogen_self, mitogen_context: mitogen_same)(via)
+	_Generic((via), mitogen_router: mitogen_here, mitogen_context: mitogen_same)(via)
+static inline mitogen_context mitogen_here(mitogen_router router)
+{
+	/* not mitogen_self, which could not say why it is none */
+	return (mitogen_context){.router = router.ref, .ref = MITOGEN_HERE};
+}
 static inline mitogen_context mitogen_same(mitogen_context context)
 {
 	return context;

@@ -267,7 +267,8 @@ mitogen_event mitogen_message_event(const mitogen_message *m); /* see types.h */
 ptrdiff_t mitogen_process_write(mitogen_process process, const void *data, size_t size,
 				mitogen_error *err);
 int mitogen_process_close_stdin(mitogen_process process, mitogen_error *err);
-/* To its process group. */
+/* To its process group; 0 sends nothing. MITOGEN_ERR_CLOSED: it has ended, though more of its output
+ * may come. */
 int mitogen_process_signal(mitogen_process process, int signal, mitogen_error *err);
 
 void mitogen_auto_text(char **text);                  /* behind MITOGEN_AUTO(text, x) */

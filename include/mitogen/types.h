@@ -21,6 +21,8 @@ typedef struct mitogen_context {
 	int32_t within_ms; /* waits through this copy end after so long; 0: no limit */
 } mitogen_context;
 
+#define MITOGEN_HERE UINT32_MAX /* .ref of the context that is this process; behind mitogen_local */
+
 typedef struct mitogen_receiver {
 	uint32_t router, ref;
 } mitogen_receiver;

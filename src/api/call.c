@@ -47,9 +47,9 @@ static struct mitogen_message *make_request(const char *name, const mitogen_valu
 	return m;
 }
 
-/* Encodes and sends; target's deadline is set from the handle. 0 or a code. */
+/* Encodes and sends. waits: the caller is about to wait for the answer. 0 or a code. */
 static int start(struct api_router *api, mitogen_context handle, const char *name,
-		 const mitogen_value *values, size_t count, struct call_target *target, bool now,
+		 const mitogen_value *values, size_t count, struct call_target *target, bool waits,
 		 uint32_t *ret_reply, mitogen_error *err)
 {
 	struct mitogen_message *m;
@@ -75,8 +75,13 @@ static int start(struct api_router *api, mitogen_context handle, const char *nam
 		else
 			r = handle.ref ? error_set(err, MITOGEN_ERR_LOST, "the context is gone")
 				       : api_fail_none(err, "context");
+	} else if (waits && context->id == api->router->id) {
+		message_unref(m);
+		r = error_set(
+			err, MITOGEN_ERR_DEADLOCK,
+			"a call of this process to itself would wait for its own main thread");
 	} else {
-		r = call_start(api->router, context, m, name, target, now, ret_reply);
+		r = call_start(api->router, context, m, name, target, waits, ret_reply);
 		if (r < 0)
 			error_set_memory(err);
 	}
@@ -89,11 +94,21 @@ static int64_t deadline_of(mitogen_context handle)
 	return handle.within_ms ? clock_deadline(handle.within_ms) : CLOCK_NEVER;
 }
 
-/* Waits for the answer, at most until deadline. 0 and *ret, or a code. */
-static int await(struct api_router *api, struct latch *latch, int64_t deadline, uint32_t reply,
-		 struct mitogen_message **ret, const char *name, mitogen_error *err)
+static int fail_late(mitogen_context handle, const char *name, mitogen_error *err)
 {
-	enum latch_result result = latch_get(latch, deadline, ret);
+	char path[sizeof(err->where)];
+
+	mitogen_context_name(handle, path, sizeof(path));
+	error_set(err, MITOGEN_ERR_TIMEOUT, "%s: %s: no answer in time", path, name);
+	error_set_where(err, path, name);
+	return MITOGEN_ERR_TIMEOUT;
+}
+
+/* Waits for the answer, as long as the handle allows. 0 and *ret, or a code. */
+static int await(struct api_router *api, mitogen_context handle, struct latch *latch,
+		 uint32_t reply, struct mitogen_message **ret, const char *name, mitogen_error *err)
+{
+	enum latch_result result = latch_get(latch, deadline_of(handle), ret);
 
 	if (result == LATCH_TIMEOUT) {
 		broker_lock(&api->router->broker);
@@ -103,7 +118,7 @@ static int await(struct api_router *api, struct latch *latch, int64_t deadline, 
 	}
 	if (result == LATCH_MESSAGE)
 		return 0;
-	return error_set(err, MITOGEN_ERR_TIMEOUT, "%s: no answer in time", name);
+	return fail_late(handle, name, err);
 }
 
 static int take_result(struct mitogen_message *m, mitogen_out ret, mitogen_error *err)
@@ -127,18 +142,6 @@ static int take_result(struct mitogen_message *m, mitogen_out ret, mitogen_error
 	return r;
 }
 
-/* Would waiting keep the answer from coming? */
-static int check_wait(struct api_router *api, mitogen_context handle, mitogen_error *err)
-{
-	if (broker_is_current(&api->router->broker))
-		return error_set(err, MITOGEN_ERR_DEADLOCK, "the broker thread must not wait");
-	if (mitogen_context_id(handle) == api->router->id)
-		return error_set(
-			err, MITOGEN_ERR_DEADLOCK,
-			"a call of this process to itself would wait for its own main thread");
-	return 0;
-}
-
 int mitogen_call_with(mitogen_context handle, mitogen_function *function, const char *name,
 		      mitogen_out ret, mitogen_error *err, const mitogen_value *values,
 		      size_t count)
@@ -152,7 +155,10 @@ int mitogen_call_with(mitogen_context handle, mitogen_function *function, const 
 	if (!api)
 		return r;
 	name = name_of(function, name, err);
-	r = name ? check_wait(api, handle, err) : MITOGEN_ERR_UNKNOWN;
+	if (!name)
+		r = MITOGEN_ERR_UNKNOWN;
+	else if (broker_is_current(&api->router->broker))
+		r = error_set(err, MITOGEN_ERR_DEADLOCK, "the broker thread must not wait");
 	if (r < 0)
 		goto out;
 	target.latch = latch_new();
@@ -162,7 +168,7 @@ int mitogen_call_with(mitogen_context handle, mitogen_function *function, const 
 	}
 	r = start(api, handle, name, values, count, &target, true, &reply, err);
 	if (r == 0)
-		r = await(api, target.latch, deadline_of(handle), reply, &m, name, err);
+		r = await(api, handle, target.latch, reply, &m, name, err);
 	latch_unref(target.latch);
 	if (r == 0)
 		r = take_result(m, ret, err);

@@ -10,6 +10,7 @@
 #include "api/value.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/escape.h"
 #include "base/list.h"
 #include "base/sys.h"
 #include "core/call.h"
@@ -39,6 +40,7 @@ struct process_object {
 	bool stdin_ends;      /* the user has closed it */
 	bool stdin_is_closed; /* the program has, or there is none */
 	bool wants_room;
+	bool has_ended; /* what it wrote is on its way, or somebody else has its outputs */
 	struct mitogen_message *exit;  /* arrived; goes to the latch behind all output */
 	uint64_t out_total, err_total; /* when exit is set */
 };
@@ -196,6 +198,8 @@ static void note(struct process_object *process, const struct mitogen_message *m
 	} else if (kind == EXEC_NOTE_STDIN_CLOSED) {
 		process->stdin_is_closed = true;
 		offer_room(&process->in); /* the next write says so */
+	} else if (kind == EXEC_NOTE_ENDED) {
+		process->has_ended = true;
 	}
 }
 
@@ -327,6 +331,7 @@ static mitogen_process start(struct api_router *api, struct context *context,
 		.sink = exited, .sink_owner = process, .deadline = CLOCK_NEVER};
 	mitogen_process handle = {0};
 	struct mitogen_message *m;
+	char program[128]; /* for errors */
 
 	if (!process) {
 		error_set_memory(err);
@@ -334,8 +339,9 @@ static mitogen_process start(struct api_router *api, struct context *context,
 	}
 	process->stdin_is_closed = options->no_stdin;
 	handle = (mitogen_process){.router = api->ref, .ref = process->by_ref.key};
+	escape_text(program, sizeof(program), argv[0], strlen(argv[0]));
 	m = make_request(process, argv, options, api->router->id, err);
-	if (m && call_start(api->router, context, m, argv[0], &target, false, NULL) == 0)
+	if (m && call_start(api->router, context, m, program, &target, false, NULL) == 0)
 		return handle;
 	if (m)
 		error_set_memory(err);
@@ -446,11 +452,13 @@ int mitogen_process_signal(mitogen_process handle, int signal, mitogen_error *er
 
 	if (!process)
 		return r;
-	if (signal < 1 || signal > 63)
+	if (signal < 0 || signal > 63)
 		r = error_set(err, MITOGEN_ERR_USAGE, "%d is no signal", signal);
-	else if (process->control)
+	else if (process->has_ended)
+		r = error_set(err, MITOGEN_ERR_CLOSED, "the program has ended");
+	else if (process->control && signal)
 		send_control(process, signal);
-	else
+	else if (signal)
 		process->signals |= UINT64_C(1) << signal;
 	api_unlock(process->api);
 	return r;

@@ -7,10 +7,12 @@
 #include "core/context.h"
 #include "core/router.h"
 
-#define ROUTERS_MAX 64 /* at the same time */
+#define SHUTDOWN_MS 5000 /* that children get to end, unless the router's options say otherwise */
+#define ROUTERS_MAX 64   /* at the same time */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t unpinned = PTHREAD_COND_INITIALIZER;
+static pthread_cond_t changed =
+	PTHREAD_COND_INITIALIZER; /* a closing router was left, or is closed */
 static struct api_router slots[ROUTERS_MAX];
 static bool is_forked, is_watching_forks;
 
@@ -47,21 +49,64 @@ struct api_router *api_add(struct router *router)
 	api = find_free();
 	if (api) {
 		*api = (struct api_router){
-			.ref = api->ref + ROUTERS_MAX, .is_open = true, .router = router};
+			.ref = api->ref + ROUTERS_MAX,
+			.is_open = true,
+			.router = router,
+			.shutdown_ms = SHUTDOWN_MS,
+		};
 		router->api_ref = api->ref;
 	}
 	pthread_mutex_unlock(&lock);
 	return api;
 }
 
+static bool is_open_as(const struct api_router *api, uint32_t ref)
+{
+	return api->ref == ref && api->is_open;
+}
+
+struct api_router *api_begin_close(uint32_t ref)
+{
+	struct api_router *api = slot_of(ref);
+
+	if (ref == 0 || is_forked)
+		return NULL;
+	pthread_mutex_lock(&lock);
+	/* a child ends with its parent, not by itself; and the broker cannot wait for itself */
+	if (!is_open_as(api, ref) || !api->is_own || broker_is_current(&api->router->broker))
+		api = NULL;
+	while (api && is_open_as(api, ref) && api->is_closing)
+		pthread_cond_wait(&changed, &lock);
+	if (api && is_open_as(api, ref))
+		api->is_closing = true;
+	else
+		api = NULL;
+	pthread_mutex_unlock(&lock);
+	return api;
+}
+
+void api_drain(struct api_router *api)
+{
+	pthread_mutex_lock(&lock);
+	while (api->pins > 0)
+		pthread_cond_wait(&changed, &lock);
+	pthread_mutex_unlock(&lock);
+}
+
 void api_remove(struct api_router *api)
 {
 	pthread_mutex_lock(&lock);
-	api->is_closing = true;
-	while (api->pins > 0)
-		pthread_cond_wait(&unpinned, &lock);
 	api->is_open = false;
+	pthread_cond_broadcast(&changed);
 	pthread_mutex_unlock(&lock);
+}
+
+int api_check_fork(mitogen_error *err)
+{
+	if (!is_forked)
+		return 0;
+	return error_set(err, MITOGEN_ERR_FORKED,
+			 "this process is a fork of the one that has the router");
 }
 
 int api_fail_none(mitogen_error *err, const char *what)
@@ -74,8 +119,7 @@ int api_fail_none(mitogen_error *err, const char *what)
 static int fail(uint32_t ref, mitogen_error *err)
 {
 	if (is_forked)
-		return error_set(err, MITOGEN_ERR_FORKED,
-				 "this process is a fork of the one that has the router");
+		return api_check_fork(err);
 	if (ref == 0)
 		return api_fail_none(err, "router or context");
 	return error_set(err, MITOGEN_ERR_CLOSED, "the router is closed");
@@ -88,7 +132,7 @@ struct api_router *api_pin(uint32_t ref, mitogen_error *err, int *ret_code)
 
 	if (ref != 0 && !is_forked) {
 		pthread_mutex_lock(&lock);
-		if (api->ref == ref && api->is_open && !api->is_closing)
+		if (is_open_as(api, ref) && !api->is_closing)
 			api->pins++;
 		else
 			api = NULL;
@@ -106,7 +150,7 @@ void api_unpin(struct api_router *api)
 {
 	pthread_mutex_lock(&lock);
 	if (--api->pins == 0 && api->is_closing)
-		pthread_cond_broadcast(&unpinned);
+		pthread_cond_broadcast(&changed);
 	pthread_mutex_unlock(&lock);
 }
 
@@ -134,7 +178,10 @@ struct api_router *api_lock_context(mitogen_context handle, struct context **ret
 
 	if (!api)
 		return NULL;
-	context = context_find(api->router, handle.ref);
+	if (handle.ref == MITOGEN_HERE)
+		context = context_of_id(api->router, api->router->id);
+	else
+		context = context_find(api->router, handle.ref);
 	if (context) {
 		*ret = context;
 		return api;
@@ -142,6 +189,8 @@ struct api_router *api_lock_context(mitogen_context handle, struct context **ret
 	api_unlock(api);
 	if (handle.ref == 0)
 		code = api_fail_none(err, "context");
+	else if (handle.ref == MITOGEN_HERE)
+		code = error_set_memory(err);
 	else
 		code = error_set(err, MITOGEN_ERR_LOST, "the context is gone");
 	if (ret_code)

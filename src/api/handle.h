@@ -28,8 +28,15 @@ struct api_router { /* what the interface keeps beside a router; maps under the 
 
 /* Gives router a public number, router->api_ref. NULL: too many routers. */
 struct api_router *api_add(struct router *router);
-/* Waits until nobody uses it, then forgets it. */
+/* Lets nobody in any more: the router, for the one who closes it. NULL: it is closed, and who did that
+ * has finished; or this thread must not close it. */
+struct api_router *api_begin_close(uint32_t ref);
+/* Waits until nobody uses it. */
+void api_drain(struct api_router *api);
+/* Forgets it. */
 void api_remove(struct api_router *api);
+/* MITOGEN_ERR_FORKED in a copy of the process that has the routers, otherwise 0. */
+int api_check_fork(mitogen_error *err);
 
 /* Pins. NULL, with err set: stale, none, or we are a forked copy; *ret_code is what to return. err and
  * ret_code may be NULL. */

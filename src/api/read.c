@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Values of messages into C variables. */
+#include <math.h>
 #include <mitogen/mitogen.h>
 #include <string.h>
 
@@ -85,26 +86,43 @@ static int read_integer(struct cursor *c, const mitogen_out *out, mitogen_error 
 	return 0;
 }
 
+/* -1 - magnitude if negative. False: no double is that number. */
+static bool double_of_integer(bool negative, uint64_t magnitude, double *ret)
+{
+	uint64_t size = negative ? magnitude + 1 : magnitude;
+	double value = negative && size == 0 ? 0x1p64 : (double)size; /* 0: it has wrapped */
+
+	if (value < 0x1p64 ? (uint64_t)value != size : size != 0)
+		return false;
+	*ret = negative ? -value : value;
+	return true;
+}
+
+/* Doubles are rounded to a float, integers must fit. */
 static int read_double(struct cursor *c, const mitogen_out *out, mitogen_error *err)
 {
 	double value;
-	bool negative;
+	bool negative, is_exact = false;
 	uint64_t magnitude;
 	float single;
 
 	if (cursor_double(c, &value) < 0) {
 		if (cursor_int(c, &negative, &magnitude) < 0)
 			return fail_type(cursor_type(c), "a double", err);
-		value = negative ? -1.0 - (double)magnitude : (double)magnitude;
-		if (magnitude > UINT64_C(1) << 53)
-			return error_set(err, MITOGEN_ERR_TYPE,
-					 "an integer came that no double holds");
+		if (!double_of_integer(negative, magnitude, &value))
+			return fail_range(err);
+		is_exact = true;
+	}
+	if (out->type == MITOGEN_OUT_DOUBLE) {
+		memcpy(out->to, &value, sizeof(value));
+		return 0;
 	}
 	single = (float)value;
-	if (out->type == MITOGEN_OUT_FLOAT)
-		memcpy(out->to, &single, sizeof(single));
-	else
-		memcpy(out->to, &value, sizeof(value));
+	if (is_exact && (double)single != value)
+		return fail_range(err);
+	if (isfinite(value) && !isfinite(single))
+		return error_set(err, MITOGEN_ERR_TYPE, "a double came that no float can hold");
+	memcpy(out->to, &single, sizeof(single));
 	return 0;
 }
 
@@ -315,11 +333,12 @@ static int read_value(struct mitogen_message *m, struct cursor c, const mitogen_
 static int read_raw(struct mitogen_message *m, const mitogen_out *outs, size_t count,
 		    mitogen_error *err)
 {
-	mitogen_bytes *ret = outs[0].to;
+	mitogen_bytes *ret;
 
 	if (count != 1 || outs[0].type != MITOGEN_OUT_BYTES)
 		return error_set(err, MITOGEN_ERR_TYPE,
 				 "bytes came: read them into a mitogen_bytes");
+	ret = outs[0].to;
 	*ret = (mitogen_bytes){m->payload, m->size};
 	return 0;
 }

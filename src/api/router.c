@@ -19,8 +19,6 @@
 #include "core/latch.h"
 #include "core/router.h"
 
-#define SHUTDOWN_MS 5000
-
 static bool is_initialised;
 
 void mitogen_init(int argc, char **argv)
@@ -102,6 +100,8 @@ mitogen_router mitogen_router_new_with(const mitogen_router_options *options, mi
 	struct router *router;
 	struct api_router *api;
 
+	if (api_check_fork(err) < 0)
+		return (mitogen_router){0};
 	if (!options)
 		options = &defaults;
 	if (!is_initialised || options->size != sizeof(*options)) {
@@ -127,7 +127,8 @@ mitogen_router mitogen_router_new_with(const mitogen_router_options *options, mi
 		return (mitogen_router){0};
 	}
 	api->is_own = true;
-	api->shutdown_ms = options->shutdown_ms > 0 ? options->shutdown_ms : SHUTDOWN_MS;
+	if (options->shutdown_ms > 0)
+		api->shutdown_ms = options->shutdown_ms;
 	api->image = options->image ? sys_strdup(options->image) : NULL;
 	return (mitogen_router){api->ref};
 }
@@ -151,25 +152,23 @@ static void close_on_broker(struct task *task)
 
 void mitogen_router_close(mitogen_router handle)
 {
-	struct api_router *api = api_lock(handle.ref, NULL, NULL);
+	struct api_router *api = api_begin_close(handle.ref);
 	struct close_task task;
 
 	if (!api)
 		return;
-	if (!api->is_own || broker_is_current(&api->router->broker) || api->is_closing) {
-		api_unlock(api); /* a child ends with its parent, not by itself */
-		return;
-	}
 	task = (struct close_task){.task.run = close_on_broker, .router = api->router};
+	broker_lock(&api->router->broker);
 	broker_defer(&api->router->broker, &task.task);
 	receivers_close(api);
-	api_unlock(api);
+	broker_unlock(&api->router->broker);
 	pthread_join(api->router->broker.thread, NULL);
-	api_remove(api);
+	api_drain(api);
 	receivers_clear(api);
 	processes_clear(api);
 	free_router(api->router);
 	sys.free(api->image);
+	api_remove(api);
 }
 
 int mitogen_finish(mitogen_router router, mitogen_error *err)

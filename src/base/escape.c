@@ -7,13 +7,13 @@
 #include <string.h>
 
 /* The length of the well-formed UTF-8 sequence at p that a terminal may see, or 0. */
-static size_t printable_sequence(const uint8_t *p, size_t left)
+static size_t printable_sequence(const uint8_t *p, size_t left, bool is_escaped)
 {
 	uint32_t point;
 	size_t length;
 
 	if (p[0] < 0x80)
-		return p[0] >= 0x20 && p[0] != 0x7f && p[0] != '\\';
+		return p[0] >= 0x20 && p[0] != 0x7f && (p[0] != '\\' || is_escaped);
 	length = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : p[0] >= 0xc2 ? 2 : 0;
 	if (!length || p[0] > 0xf4 || length > left)
 		return 0;
@@ -32,14 +32,14 @@ static size_t printable_sequence(const uint8_t *p, size_t left)
 	return length;
 }
 
-char *escape_text(char *out, size_t size, const void *data, size_t length)
+static char *escape(char *out, size_t size, const void *data, size_t length, bool is_escaped)
 {
 	const uint8_t *p = data, *end = p + length;
 	char *at = out, *limit = out + size - 1, *cut = out;
 
 	while (p < end) {
 		char item[8];
-		size_t taken = printable_sequence(p, (size_t)(end - p)), n = taken;
+		size_t taken = printable_sequence(p, (size_t)(end - p), is_escaped), n = taken;
 
 		if (taken) {
 			memcpy(item, p, taken);
@@ -67,4 +67,14 @@ char *escape_text(char *out, size_t size, const void *data, size_t length)
 	}
 	*at = '\0';
 	return out;
+}
+
+char *escape_text(char *out, size_t size, const void *data, size_t length)
+{
+	return escape(out, size, data, length, false);
+}
+
+char *escape_again(char *out, size_t size, const void *data, size_t length)
+{
+	return escape(out, size, data, length, true);
 }

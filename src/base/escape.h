@@ -10,3 +10,5 @@
  * out (with "..."), which is always NUL-terminated. Returns out. size > 0.
  */
 char *escape_text(char *out, size_t size, const void *data, size_t length);
+/* The same for text that should have been escaped where it was made: backslashes stay. */
+char *escape_again(char *out, size_t size, const void *data, size_t length);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -20,33 +21,42 @@ void fd_close(int fd)
 }
 
 /* A host program may have closed its standard descriptors; what lands there would be mistaken. */
-static int move_high(int ret[2], int made)
+int fd_move_high(int fd)
 {
-	for (int i = 0; made == 0 && i < 2; i++) {
-		int high;
+	int high;
 
-		if (ret[i] >= 3)
-			continue;
-		high = fd_dup_high(ret[i]);
-		if (high < 0) {
-			fd_close(ret[0]);
-			fd_close(ret[1]);
-			return -1;
-		}
-		fd_close(ret[i]);
-		ret[i] = high;
+	if (fd < 0 || fd >= 3)
+		return fd;
+	high = fd_dup_high(fd);
+	fd_close(fd);
+	return high;
+}
+
+static int move_both_high(int ret[2], int made)
+{
+	int fds[2];
+
+	if (made < 0)
+		return -1;
+	fds[0] = fd_move_high(ret[0]);
+	fds[1] = fd_move_high(ret[1]);
+	if (fds[0] < 0 || fds[1] < 0) {
+		fd_close(fds[0]);
+		fd_close(fds[1]);
+		return -1;
 	}
-	return made;
+	memcpy(ret, fds, sizeof(fds));
+	return 0;
 }
 
 int fd_socketpair(int ret[2])
 {
-	return move_high(ret, sys.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ret));
+	return move_both_high(ret, sys.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ret));
 }
 
 int fd_pipe(int ret[2])
 {
-	return move_high(ret, sys.pipe2(ret, O_CLOEXEC));
+	return move_both_high(ret, sys.pipe2(ret, O_CLOEXEC));
 }
 
 int fd_set_nonblocking(int fd)

@@ -12,5 +12,7 @@ int fd_pipe(int ret[2]);
 int fd_set_nonblocking(int fd);
 /* A copy with a number of at least 3, close-on-exec. -1: errno. */
 int fd_dup_high(int fd);
+/* The same, in exchange for fd; -1 stays -1. */
+int fd_move_high(int fd);
 /* Closes every descriptor from lowest on, whoever opened it. */
 void fd_close_from(int lowest);

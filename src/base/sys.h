@@ -21,6 +21,8 @@ struct sys {
 	ssize_t (*read)(int fd, void *data, size_t size);
 	ssize_t (*write)(int fd, const void *data, size_t size);
 	ssize_t (*writev)(int fd, const struct iovec *iov, int count);
+	ssize_t (*recv)(int fd, void *data, size_t size, int flags);
+	ssize_t (*send)(int fd, const void *data, size_t size, int flags);
 	ssize_t (*sendmsg)(int fd, const struct msghdr *message, int flags);
 	int (*socketpair)(int domain, int type, int protocol, int ret[2]);
 	int (*pipe2)(int ret[2], int flags);

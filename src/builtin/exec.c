@@ -127,12 +127,28 @@ static void finish_if_over(struct job *job)
 	close_job(job);
 }
 
+static void send_note(struct job *job, enum exec_note note)
+{
+	struct mitogen_writer w;
+	struct mitogen_message *m;
+	int ignored;
+
+	message_writer_init(&w);
+	writer_list_head(&w, 1);
+	writer_uint(&w, note);
+	m = message_from_writer(&w, &ignored);
+	if (m)
+		outflow_send_note(job->router, &job->out.flow, m);
+}
+
 static void process_ended(struct process *process, int status)
 {
 	struct job *job = LIST_OWNER(process, struct job, process);
 
 	job->status = status == -1 ? 0 : status;
 	drop_stdin(job);
+	if (job->out.source.fd >= 0 || job->err.source.fd >= 0)
+		send_note(job, EXEC_NOTE_ENDED);
 	finish_if_over(job);
 }
 
@@ -233,20 +249,6 @@ static void open_output(struct job *job, struct output_pipe *pipe, int fd, uint3
 
 /* ---- Its input ---- */
 
-static void note_closed_stdin(struct job *job)
-{
-	struct mitogen_writer w;
-	struct mitogen_message *m;
-	int ignored;
-
-	message_writer_init(&w);
-	writer_list_head(&w, 1);
-	writer_uint(&w, EXEC_NOTE_STDIN_CLOSED);
-	m = message_from_writer(&w, &ignored);
-	if (m)
-		outflow_send_note(job->router, &job->out.flow, m);
-}
-
 /* Writes what the pipe takes. */
 static void write_stdin(struct job *job)
 {
@@ -264,7 +266,7 @@ static void write_stdin(struct job *job)
 		}
 		if (n < 0) { /* the program reads no more */
 			drop_stdin(job);
-			note_closed_stdin(job);
+			send_note(job, EXEC_NOTE_STDIN_CLOSED);
 			return;
 		}
 		job->stdin_written += (size_t)n;
@@ -319,31 +321,17 @@ static const struct handle_ops stdin_ops = {.receive = stdin_received, .lost = s
 
 /* ---- Signals ---- */
 
-static bool asks_to_end(uint32_t number)
-{
-	return number == SIGINT || number == SIGTERM || number == SIGHUP || number == SIGQUIT ||
-	       number == SIGKILL;
-}
-
 static void control_received(struct router *router, struct handle *handle,
 			     struct mitogen_message *m)
 {
 	struct job *job = LIST_OWNER(handle, struct job, control);
 	struct cursor c = {m->payload, m->payload + m->size};
 	uint32_t number;
-	bool valid = m->header.kind == FRAME_CBOR && cursor_u32(&c, &number) == 0 && number < NSIG;
 
 	(void)router;
-	message_unref(m);
-	if (!valid)
-		return;
-	if (job->process.pid > 0) {
+	if (m->header.kind == FRAME_CBOR && cursor_u32(&c, &number) == 0 && number < NSIG)
 		process_signal(&job->process, (int)number, true);
-	} else if (asks_to_end(number)) {
-		/* it has ended; who has inherited its outputs need not be waited for */
-		end_output(&job->out);
-		end_output(&job->err);
-	}
+	message_unref(m);
 }
 
 static const struct handle_ops control_ops = {.receive = control_received};

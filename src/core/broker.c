@@ -31,7 +31,7 @@ static void drain_wake(struct source *source, unsigned events)
 static int open_wake(int ret[2])
 {
 #ifdef __linux__
-	ret[0] = ret[1] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	ret[0] = ret[1] = fd_move_high(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
 	return ret[0] < 0 ? -1 : 0;
 #else
 	if (fd_pipe(ret) < 0)

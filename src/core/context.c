@@ -124,7 +124,7 @@ static void notify(struct router *router, struct context *context)
 	}
 }
 
-static void fail_handles(struct router *router, struct context *context, const mitogen_error *why)
+void context_fail_handles(struct router *router, struct context *context, const mitogen_error *why)
 {
 	while (!list_is_empty(&context->handles)) {
 		struct handle *handle =
@@ -151,7 +151,7 @@ void context_set_state(struct router *router, struct context *context, enum cont
 			*context->why = *why;
 	}
 	if (why)
-		fail_handles(router, context, why);
+		context_fail_handles(router, context, why);
 	notify(router, context);
 	if (state != CONTEXT_GONE)
 		return;

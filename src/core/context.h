@@ -44,6 +44,8 @@ void context_clear_all(struct router *router);
 /* Tells the watchers. For CONTEXT_LOST, why is copied, and everything that waits for it fails. */
 void context_set_state(struct router *router, struct context *context, enum context_state state,
 		       const mitogen_error *why);
+/* Tells all who wait for an answer from it. They may close other ports meanwhile, but no context. */
+void context_fail_handles(struct router *router, struct context *context, const mitogen_error *why);
 const char *context_state_name(enum context_state state);
 /* Fails with what is known of its loss. Returns the code. */
 int context_loss(const struct context *context, mitogen_error *err);

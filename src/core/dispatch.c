@@ -61,7 +61,8 @@ static const struct builtin *find_builtin(const struct router *router, const str
 static void refuse(struct router *router, struct mitogen_message *m, const mitogen_error *error)
 {
 	if (m->header.reply_to == 0)
-		log_write(LOG_WARNING, "a call without reply failed: %s", error->text);
+		log_write(LOG_WARNING, "a call without reply failed: %s%s%s", error->where,
+			  *error->where ? ": " : "", error->text);
 	router_reply_error(router, m, error, latch_is_empty(router->calls));
 }
 
@@ -101,7 +102,7 @@ static void receive(struct router *router, struct handle *handle, struct mitogen
 		error_set(&error, MITOGEN_ERR_UNKNOWN, "no builtin function \"%.*s\"",
 			  (int)function.size, (const char *)function.data);
 	}
-	router_reply_error(router, m, &error, false);
+	refuse(router, m, &error);
 	message_unref(m);
 }
 
@@ -188,9 +189,10 @@ int dispatch_reply(struct router *router, struct mitogen_message *m, struct mito
 				 error == CBOR_ERR_MEMORY ? MITOGEN_ERR_MEMORY : MITOGEN_ERR_TYPE,
 				 "the result: %s", cbor_error_text(error));
 	if (reply->size > router->max_message) {
+		error_set(err, MITOGEN_ERR_TOO_BIG, "the result has %zu bytes, the limit is %zu",
+			  reply->size, router->max_message);
 		message_unref(reply);
-		return error_set(err, MITOGEN_ERR_TOO_BIG, "the result is larger than %zu bytes",
-				 router->max_message);
+		return MITOGEN_ERR_TOO_BIG;
 	}
 	m->replied = true;
 	broker_lock(&router->broker);

@@ -60,12 +60,42 @@ static bool same_flow(const struct mitogen_message *a, const struct mitogen_mess
 	return a->header.src_id == b->header.src_id;
 }
 
-/* Appends the frame to what came before it. Returns the whole message, or NULL: more is to come, or
- * it was dropped. */
-static struct mitogen_message *reassemble(struct router *router, struct handle *handle,
+/* What came cannot be used: only why is kept, until the last frame of it has come. */
+static void spoil(struct mitogen_message *m, int code, const char *why)
+{
+	mitogen_error error;
+
+	log_write(LOG_WARNING, "context %u sent a message to handle %u that was refused: %s",
+		  m->header.src_id, m->header.handle, why);
+	error_set(&error, code, "%s", why);
+	message_set_failure(m, &error);
+	m->size = 0;
+}
+
+/* before with frame behind it; both are taken over. */
+static struct mitogen_message *join(const struct router *router, struct mitogen_message *before,
+				    struct mitogen_message *frame)
+{
+	struct mitogen_message *joined = NULL;
+
+	if (!before->failure) {
+		if (before->size + frame->size > router->max_message)
+			spoil(before, MITOGEN_ERR_TOO_BIG, "it is longer than a message may be");
+		else if ((joined = message_join(before, frame)) == NULL)
+			spoil(before, MITOGEN_ERR_MEMORY, "out of memory");
+	}
+	if (joined)
+		return joined;
+	before->header.flags = frame->header.flags;
+	message_unref(frame);
+	return before;
+}
+
+/* Puts the frame behind what came before it. Returns the whole message, or NULL: more is to come. */
+static struct mitogen_message *reassemble(const struct router *router, struct handle *handle,
 					  struct mitogen_message *frame)
 {
-	struct mitogen_message *before = NULL, *joined;
+	struct mitogen_message *before = NULL;
 
 	LIST_FOR_EACH (node, &handle->partial) {
 		before = LIST_OWNER(node, struct mitogen_message, link);
@@ -73,27 +103,14 @@ static struct mitogen_message *reassemble(struct router *router, struct handle *
 			break;
 		before = NULL;
 	}
-	if (!before && !(frame->header.flags & FRAME_MORE))
+	if (before) {
+		list_remove(&before->link);
+		frame = join(router, before, frame);
+	}
+	if (!(frame->header.flags & FRAME_MORE))
 		return frame;
-	if (!before) {
-		list_append(&handle->partial, &frame->link);
-		return NULL;
-	}
-	list_remove(&before->link);
-	if (before->size + frame->size > router->max_message) {
-		log_write(LOG_WARNING, "context %u: a message of over %zu bytes was refused",
-			  frame->header.src_id, router->max_message);
-		router_reply_dead(router, frame, MITOGEN_ERR_TOO_BIG, "the message is too big");
-		message_unref(before);
-		message_unref(frame);
-		return NULL;
-	}
-	joined = message_join(before, frame);
-	if (joined && joined->header.flags & FRAME_MORE) {
-		list_append(&handle->partial, &joined->link);
-		return NULL;
-	}
-	return joined;
+	list_append(&handle->partial, &frame->link);
+	return NULL;
 }
 
 /* Over which stream, and whether by policy: may this frame come in here? */
@@ -102,7 +119,8 @@ static bool is_allowed(struct router *router, const struct handle *handle,
 {
 	const struct context *respondent = handle->respondent;
 
-	if (respondent && router_neighbour(router, respondent->id) != from)
+	/* a failure on the way out is reported by ourselves */
+	if (respondent && from && router_neighbour(router, respondent->id) != from)
 		return false;
 	return !handle->ops->policy || handle->ops->policy(router, m);
 }
@@ -110,7 +128,6 @@ static bool is_allowed(struct router *router, const struct handle *handle,
 void handles_deliver(struct router *router, struct mitogen_message *frame, struct neighbour *from)
 {
 	struct handle *handle = handles_find(router, frame->header.handle);
-	mitogen_error malformed;
 
 	if (!handle) {
 		router_reply_dead(router, frame, MITOGEN_ERR_UNKNOWN, "no such handle there");
@@ -129,14 +146,15 @@ void handles_deliver(struct router *router, struct mitogen_message *frame, struc
 	if (!frame)
 		return;
 	if (frame->header.kind != FRAME_RAW && frame->size > 0 &&
-	    cbor_check(frame->payload, frame->size) < 0) {
-		log_write(LOG_ERROR, "context %u sent a malformed message to handle %u",
-			  frame->header.src_id, frame->header.handle);
-		error_set(&malformed, MITOGEN_ERR_TYPE, "a malformed message came");
-		message_set_failure(frame, &malformed);
-		frame->header.kind = FRAME_DEAD;
-		frame->size = 0;
+	    cbor_check(frame->payload, frame->size) < 0)
+		spoil(frame, MITOGEN_ERR_TYPE, "it is malformed");
+	if (frame->failure && frame->header.reply_to) {
+		router_reply_dead(router, frame, frame->failure->code, frame->failure->text);
+		message_unref(frame);
+		return;
 	}
+	if (frame->failure)
+		frame->header.kind = FRAME_DEAD;
 	frame->router_ref = router->api_ref;
 	handle->ops->receive(router, handle, frame);
 }

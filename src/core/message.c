@@ -77,11 +77,8 @@ struct mitogen_message *message_join(struct mitogen_message *first, struct mitog
 	size_t size = first->size + more->size;
 	struct mitogen_message *joined = sys.realloc(first, sizeof(*joined) + size);
 
-	if (!joined) {
-		message_unref(first);
-		message_unref(more);
+	if (!joined)
 		return NULL;
-	}
 	list_init(&joined->link);
 	memcpy(joined->payload + joined->size, more->payload, more->size);
 	joined->size = size;
@@ -126,19 +123,25 @@ static void free_strings(struct message_string *string)
 	}
 }
 
+static void drop_failure(struct mitogen_message *m)
+{
+	if (m->failure != &no_memory)
+		sys.free(m->failure);
+}
+
 void message_unref(struct mitogen_message *m)
 {
 	if (!m || __atomic_sub_fetch(&m->references, 1, __ATOMIC_ACQ_REL) > 0)
 		return;
 	free_strings(m->strings);
 	message_unref(m->whole);
-	if (m->failure != &no_memory)
-		sys.free(m->failure);
+	drop_failure(m);
 	sys.free(m);
 }
 
 void message_set_failure(struct mitogen_message *m, const mitogen_error *failure)
 {
+	drop_failure(m);
 	m->failure = sys.malloc(sizeof(*failure));
 	if (m->failure)
 		*m->failure = *failure;
@@ -176,14 +179,14 @@ bool message_is_call_error(const struct mitogen_message *m)
 	return m->header.kind == FRAME_CBOR && cursor_type(&c) == CBOR_CALL_ERROR;
 }
 
-/* The next text of the list, escaped; "" if it is something else. */
+/* The next text of the list, safe to print; "" if it is something else. */
 static void take_text(struct cursor *c, char *out, size_t size)
 {
 	const uint8_t *data;
 	size_t length;
 
 	if (cursor_string(c, CBOR_TEXT, &data, &length) == 0) {
-		escape_text(out, size, data, length);
+		escape_again(out, size, data, length);
 		return;
 	}
 	out[0] = '\0';

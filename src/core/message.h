@@ -27,7 +27,7 @@ struct mitogen_message {
 	size_t slice;                  /* where in it */
 
 	/* for whom it was delivered */
-	uint32_t router_ref;            /* the number of its public handle; it may be gone */
+	uint32_t router_ref; /* the number of its public handle; it may be gone */
 	void *tag;
 	mitogen_event event;
 	uint32_t process_ref; /* of an event: the number of the public handle */
@@ -53,7 +53,7 @@ void message_writer_init(struct mitogen_writer *w);
 struct mitogen_message *message_from_writer(struct mitogen_writer *w, int *ret_error);
 /* A piece of m's payload with m's header; holds a reference. NULL: no memory. */
 struct mitogen_message *message_slice(struct mitogen_message *m, size_t offset, size_t size);
-/* first with more behind it, which has its flags; takes both over. NULL: no memory, both dropped. */
+/* first with more behind it, which has its flags; takes both over. NULL: no memory, nothing was done. */
 struct mitogen_message *message_join(struct mitogen_message *first, struct mitogen_message *more);
 /* A FRAME_DEAD message that says why. NULL: no memory. */
 struct mitogen_message *message_new_dead(int code, const char *text);

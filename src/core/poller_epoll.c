@@ -19,7 +19,7 @@ static struct poller *create(void)
 
 	if (!poller)
 		return NULL;
-	poller->fd = epoll_create1(EPOLL_CLOEXEC);
+	poller->fd = fd_move_high(epoll_create1(EPOLL_CLOEXEC));
 	if (poller->fd >= 0)
 		return poller;
 	sys.free(poller);

@@ -42,8 +42,12 @@ static void look(struct process *process)
 	stop_watching(process);
 	if (process->kill_group) /* as long as it is not reaped, the number is not used again */
 		kill(-process->pid, SIGKILL);
-	if (sys.waitpid(process->pid, &status, 0) < 0)
+	while (sys.waitpid(process->pid, &status, 0) < 0) {
+		if (errno == EINTR)
+			continue;
 		status = -1;
+		break;
+	}
 	process->pid = 0;
 	process->ended(process, status);
 }
@@ -66,7 +70,7 @@ void process_watch(struct process *process, struct broker *broker, pid_t pid,
 	process->interval_ms = FIRST_LOOK_MS;
 	process->look.due = look_timer;
 	process->pidfd.ready = look_source;
-	process->pidfd.fd = sys.pidfd_open(pid); /* close-on-exec by itself */
+	process->pidfd.fd = fd_move_high(sys.pidfd_open(pid)); /* close-on-exec by itself */
 	if (process->pidfd.fd >= 0 && broker_watch(broker, &process->pidfd, POLLER_READ) == 0)
 		return;
 	fd_close(process->pidfd.fd);

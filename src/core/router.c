@@ -78,16 +78,11 @@ void router_remove_resident(struct router *router, struct resident *resident)
 static void fail_waiters(struct router *router)
 {
 	mitogen_error error;
-	struct map_node *node = map_next(&router->handles, NULL), *next;
+	struct map_node *node = NULL;
 
 	error_set(&error, MITOGEN_ERR_CLOSED, "the router was closed");
-	for (; node; node = next) {
-		struct handle *handle = MAP_OWNER(node, struct handle, by_number);
-
-		next = map_next(&router->handles, node);
-		if (handle->ops->lost)
-			handle->ops->lost(router, handle, &error);
-	}
+	while ((node = map_next(&router->contexts_by_ref, node)) != NULL)
+		context_fail_handles(router, MAP_OWNER(node, struct context, by_ref), &error);
 }
 
 void router_close(struct router *router, bool urgent)
@@ -166,14 +161,11 @@ void router_route(struct router *router, struct mitogen_message *m, struct neigh
 	forward(router, m, from, false);
 }
 
-void router_send(struct router *router, struct mitogen_message *m, bool now)
+/* Cuts m into frames. 0, or -1: no memory, nothing is left in pieces. */
+static int slice(struct mitogen_message *m, struct list *pieces)
 {
-	m->header.src_id = router->id;
-	m->header.auth_id = router->id;
-	if (m->size <= FRAME_PAYLOAD_MAX || m->header.dst_id == router->id) {
-		forward(router, m, NULL, now);
-		return;
-	}
+	struct list *node;
+
 	for (size_t offset = 0; offset < m->size; offset += FRAME_PAYLOAD_MAX) {
 		size_t left = m->size - offset;
 		bool last = left <= FRAME_PAYLOAD_MAX;
@@ -181,14 +173,52 @@ void router_send(struct router *router, struct mitogen_message *m, bool now)
 
 		piece = message_slice(m, offset, last ? left : FRAME_PAYLOAD_MAX);
 		if (!piece) {
-			log_write(LOG_ERROR, "out of memory: a message to context %u was cut off",
-				  m->header.dst_id);
-			break;
+			while ((node = list_pop(pieces)) != NULL)
+				message_unref(LIST_OWNER(node, struct mitogen_message, link));
+			return -1;
 		}
 		if (!last)
 			piece->header.flags |= FRAME_MORE;
-		forward(router, piece, NULL, now && last);
+		list_append(pieces, &piece->link);
 	}
+	return 0;
+}
+
+/* Who waits for it is told instead: us, if it is a request; otherwise who gets it. */
+static void give_up(struct router *router, const struct mitogen_message *m)
+{
+	struct mitogen_message *dead;
+
+	log_write(LOG_ERROR, "out of memory: a message to context %u was not sent",
+		  m->header.dst_id);
+	if (m->header.reply_to) {
+		router_reply_dead(router, m, MITOGEN_ERR_MEMORY, "out of memory");
+		return;
+	}
+	dead = message_new_dead(MITOGEN_ERR_MEMORY, "out of memory");
+	if (!dead)
+		return;
+	dead->header.dst_id = m->header.dst_id;
+	dead->header.handle = m->header.handle;
+	router_send(router, dead, false);
+}
+
+void router_send(struct router *router, struct mitogen_message *m, bool now)
+{
+	struct list pieces, *node;
+
+	m->header.src_id = router->id;
+	m->header.auth_id = router->id;
+	if (m->size <= FRAME_PAYLOAD_MAX || m->header.dst_id == router->id) {
+		forward(router, m, NULL, now);
+		return;
+	}
+	list_init(&pieces);
+	if (slice(m, &pieces) < 0)
+		give_up(router, m);
+	while ((node = list_pop(&pieces)) != NULL)
+		forward(router, LIST_OWNER(node, struct mitogen_message, link), NULL,
+			now && list_is_empty(&pieces));
 	message_unref(m);
 }
 

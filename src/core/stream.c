@@ -155,7 +155,8 @@ static bool read_some(struct stream *stream)
 		memcpy(buffer, stream->partial, before);
 		sys.free(TAKE_PTR(stream->partial));
 	}
-	n = sys.read(stream->in.fd, buffer + before, READ_SIZE);
+	n = stream->is_socket ? sys.recv(stream->in.fd, buffer + before, READ_SIZE, 0)
+			      : sys.read(stream->in.fd, buffer + before, READ_SIZE);
 	if (n <= 0) {
 		int error = errno;
 
@@ -264,19 +265,26 @@ static void advance(struct stream *stream, size_t n)
 	}
 }
 
+/* One attempt. As writev(2), but that it never raises SIGPIPE and never waits. */
+static ssize_t write_pieces(struct stream *stream, struct iovec *iov, int count)
+{
+	struct msghdr message = {.msg_iov = iov, .msg_iovlen = (size_t)count};
+
+	if (!stream->is_socket) /* SIGPIPE is blocked on this thread */
+		return sys.writev(stream->out.fd, iov, count);
+	if (count == 1) /* the usual call, and the cheaper one */
+		return sys.send(stream->out.fd, iov->iov_base, iov->iov_len,
+				MSG_NOSIGNAL | MSG_DONTWAIT);
+	return sys.sendmsg(stream->out.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 /* Writes until all is written (1), the descriptor is full (0), or it is broken (-1). */
 static int write_some(struct stream *stream)
 {
 	while (first(stream)) {
 		struct iovec iov[2 * WRITE_FRAMES];
-		struct msghdr message = {.msg_iov = iov};
-		ssize_t n;
+		ssize_t n = write_pieces(stream, iov, collect(stream, iov));
 
-		message.msg_iovlen = (size_t)collect(stream, iov);
-		if (stream->is_socket)
-			n = sys.sendmsg(stream->out.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-		else /* SIGPIPE is blocked on this thread */
-			n = sys.writev(stream->out.fd, iov, (int)message.msg_iovlen);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -367,10 +375,10 @@ static void out_ready(struct source *source, unsigned events)
 
 int stream_open(struct stream *stream, int in_fd, int out_fd)
 {
-	struct stat st;
+	struct stat in, out;
 
 	if (fd_set_nonblocking(in_fd) < 0 || fd_set_nonblocking(out_fd) < 0 ||
-	    fstat(out_fd, &st) < 0)
+	    fstat(in_fd, &in) < 0 || fstat(out_fd, &out) < 0)
 		return -1;
 	stream->in.fd = in_fd;
 	stream->out.fd = out_fd;
@@ -378,7 +386,7 @@ int stream_open(struct stream *stream, int in_fd, int out_fd)
 	stream->out.ready = out_ready;
 	if (broker_watch(stream->broker, &stream->in, POLLER_READ) < 0)
 		return -1;
-	stream->is_socket = S_ISSOCK(st.st_mode);
+	stream->is_socket = S_ISSOCK(in.st_mode) && S_ISSOCK(out.st_mode);
 	stream->is_open = true;
 	broker_defer(stream->broker, &stream->flush);
 	return 0;

@@ -39,7 +39,8 @@ struct stream {
 	struct source in, out; /* one descriptor: only in is watched */
 	struct task flush;
 	bool greeting; /* what arrives is text for events->greeting, not frames */
-	bool is_socket, is_open;
+	bool is_open;
+	bool is_socket; /* both ways; then any thread may write without fear of SIGPIPE */
 	bool is_broken; /* for writing; what the neighbour sent before is still read */
 
 	uint8_t *partial; /* an incomplete frame, or NULL */

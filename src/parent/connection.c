@@ -103,10 +103,13 @@ static void finish_if_over(struct connection *connection)
 /* The context can be reached no more, because of error. */
 static void lose(struct connection *connection, const mitogen_error *error)
 {
+	mitogen_error placed = *error;
+
 	if (connection->state >= ENDING)
 		return;
+	error_set_where(&placed, connection->context->path, NULL);
 	neighbour_close(&connection->neighbour);
-	context_set_state(connection->router, connection->context, CONTEXT_LOST, error);
+	context_set_state(connection->router, connection->context, CONTEXT_LOST, &placed);
 	set_state(connection, ENDING);
 	if (connection->process.pid > 0)
 		set_timer(connection, connection->options.shutdown_ms);
@@ -135,6 +138,7 @@ static void conclude(struct connection *connection)
 	mitogen_error error;
 	bool was_up = connection->context->state == CONTEXT_READY;
 
+	output_drain(&connection->output);
 	if (connection->has_status)
 		process_describe(connection->status, end, sizeof(end));
 	else if (connection->stream_end[0])
@@ -147,7 +151,6 @@ static void conclude(struct connection *connection)
 		error_set(&error, MITOGEN_ERR_CLOSED, "the context was shut down");
 	else
 		error_set(&error, MITOGEN_ERR_LOST, "the context was lost: its process %s", end);
-	error_set_where(&error, connection->context->path, NULL);
 	lose(connection, &error);
 }
 

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the test programs share. Each holds several scenarios, of which argv[1] names one; argv[2] is
+ * an empty directory for its files. It exits with 0, or says what did not hold.
+ */
+#pragma once
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <mitogen/mitogen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct scenario {
+	const char *name;
+	void (*run)(void);
+};
+
+static mitogen_router router; /* of the program; started before any scenario runs */
+static mitogen_error err;     /* the latest, for what a failed expectation prints */
+static const char *directory;
+
+#define EXPECT(condition)                                                                          \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			expected(__FILE__, __LINE__, #condition);                                  \
+	} while (0)
+#define EXPECT_OK(result) EXPECT((result) >= 0)
+/* result is a failure with this code, and err's text has that in it. */
+#define EXPECT_FAILURE(result, number, part)                                                       \
+	expect_failure(__FILE__, __LINE__, (result), number, part)
+
+__attribute__((noreturn)) static void expected(const char *file, int line, const char *what)
+{
+	fprintf(stderr, "%s:%d: does not hold: %s\nthe last error is %s \"%s\" at \"%s\"\n", file,
+		line, what, mitogen_code_name(err.code), err.text, err.where);
+	exit(1);
+}
+
+static inline void expect_failure(const char *file, int line, int result, int code,
+				  const char *part)
+{
+	if (result != code)
+		fprintf(stderr, "%s:%d: %s came instead of %s\n", file, line,
+			mitogen_code_name(result), mitogen_code_name(code));
+	if (result != code || err.code != code || !strstr(err.text, part))
+		expected(file, line, part);
+}
+
+/* A path in the scenario's directory. Valid until the fourth call after this one. */
+static inline const char *path_of(const char *name)
+{
+	static char paths[4][PATH_MAX];
+	static unsigned turn;
+	char *path = paths[turn++ % 4];
+
+	snprintf(path, PATH_MAX, "%s/%s", directory, name);
+	return path;
+}
+
+static inline const char *make_fifo(const char *name)
+{
+	const char *path = path_of(name);
+
+	EXPECT(mkfifo(path, 0600) == 0);
+	return path;
+}
+
+/* Both ends of a fifo meet here: whoever comes first waits for the other. A fifo is for one meeting. */
+static inline void meet_as_reader(const char *path)
+{
+	char byte;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	EXPECT(fd >= 0 && read(fd, &byte, 1) == 1);
+	close(fd);
+}
+
+static inline void meet_as_writer(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	EXPECT(fd >= 0 && write(fd, "", 1) == 1);
+	close(fd);
+}
+
+static inline int scenario_run(const struct scenario *scenarios, int argc, char **argv)
+{
+	directory = argc > 2 ? argv[2] : NULL;
+	for (; argc > 1 && scenarios->name; scenarios++) {
+		if (strcmp(scenarios->name, argv[1]) != 0)
+			continue;
+		scenarios->run();
+		return 0;
+	}
+	fprintf(stderr, "there is no such scenario\n");
+	return 2;
+}
+
+/* The main of most programs. */
+static inline int scenario_main(const struct scenario *scenarios, int argc, char **argv)
+{
+	int status;
+
+	router = mitogen_start(argc, argv, &err);
+	EXPECT(router.ref != 0);
+	status = scenario_run(scenarios, argc, argv);
+	mitogen_router_close(router);
+	return status;
+}
