@@ -31,10 +31,15 @@ static inline void mitogen_auto_writer(mitogen_writer **w)
 	mitogen_writer_free(*w);
 }
 
+/* The first argument, which must be a mitogen_error * or NULL: a value in its place, where &err was
+ * forgotten, does not compile. */
+#define MITOGEN_ERR(...)	MITOGEN_ERR_(MITOGEN_FIRST(__VA_ARGS__))
+#define MITOGEN_ERR_(e)	_Generic((e), mitogen_error *: (e), void *: (e))
+
 /* ---- Keywords ---- */
 
 #define MITOGEN_OPTIONS(type, ...)                                                                 \
-	(&(const type){.size = sizeof(type), MITOGEN_TAIL(__VA_ARGS__)}), MITOGEN_FIRST(__VA_ARGS__)
+	(&(const type){.size = sizeof(type), MITOGEN_TAIL(__VA_ARGS__)}), MITOGEN_ERR(__VA_ARGS__)
 
 #define mitogen_start(argc, argv, ...)                                                             \
 	mitogen_start_with((argc), (argv), MITOGEN_OPTIONS(mitogen_router_options, __VA_ARGS__))
@@ -147,15 +152,15 @@ static inline mitogen_value mitogen_value_same(mitogen_value x)
 
 #define mitogen_call(context, fn, ret, ...)                                                        \
 	mitogen_call_with((context), MITOGEN_TARGET(fn), MITOGEN_RESULT(ret),                      \
-			  MITOGEN_FIRST(__VA_ARGS__), MITOGEN_VALUES(__VA_ARGS__))
+			  MITOGEN_ERR(__VA_ARGS__), MITOGEN_VALUES(__VA_ARGS__))
 #define mitogen_call_async(context, fn, receiver, tag, ...)                                        \
 	mitogen_call_async_with((context), MITOGEN_TARGET(fn), (receiver), (tag),                  \
-				MITOGEN_FIRST(__VA_ARGS__), MITOGEN_VALUES(__VA_ARGS__))
+				MITOGEN_ERR(__VA_ARGS__), MITOGEN_VALUES(__VA_ARGS__))
 #define mitogen_call_no_reply(context, fn, ...)                                                    \
-	mitogen_call_no_reply_with((context), MITOGEN_TARGET(fn), MITOGEN_FIRST(__VA_ARGS__),      \
+	mitogen_call_no_reply_with((context), MITOGEN_TARGET(fn), MITOGEN_ERR(__VA_ARGS__),      \
 				   MITOGEN_VALUES(__VA_ARGS__))
 #define mitogen_reply(m, ...)                                                                      \
-	mitogen_reply_with((m), MITOGEN_FIRST(__VA_ARGS__), MITOGEN_VALUES(__VA_ARGS__))
+	mitogen_reply_with((m), MITOGEN_ERR(__VA_ARGS__), MITOGEN_VALUES(__VA_ARGS__))
 #define mitogen_write(w, ...) mitogen_write_with((w), MITOGEN_VALUES(~, __VA_ARGS__))
 
 /* ---- Reading ---- */
@@ -198,10 +203,10 @@ static inline mitogen_value mitogen_value_same(mitogen_value x)
 
 #define mitogen_read(from, ...)                                                                    \
 	_Generic((from), mitogen_message *: mitogen_read_with,                                     \
-		default: mitogen_read_cursor_with)((from), MITOGEN_FIRST(__VA_ARGS__),             \
+		default: mitogen_read_cursor_with)((from), MITOGEN_ERR(__VA_ARGS__),             \
 						   MITOGEN_OUTS(__VA_ARGS__))
 #define mitogen_next(cursor, ...)                                                                  \
-	mitogen_next_with((cursor), MITOGEN_FIRST(__VA_ARGS__), MITOGEN_OUTS(__VA_ARGS__))
+	mitogen_next_with((cursor), MITOGEN_ERR(__VA_ARGS__), MITOGEN_OUTS(__VA_ARGS__))
 #define mitogen_find(cursor, key, err, p)                                                          \
 	mitogen_find_with((cursor), (key), (err), (mitogen_out)MITOGEN_OUT(p))
 
@@ -215,8 +220,10 @@ static inline mitogen_value mitogen_value_same(mitogen_value x)
 #define MITOGEN_JOIN_(a, b)	 a##b
 #define MITOGEN_EACH(F, ...)	 MITOGEN_JOIN(MITOGEN_EACH_, MITOGEN_COUNT(__VA_ARGS__))(F, __VA_ARGS__)
 #define MITOGEN_COUNT(...)                                                                         \
-	MITOGEN_COUNT_(__VA_ARGS__, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0, )
-#define MITOGEN_COUNT_(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, count, ...) count
+	MITOGEN_COUNT_(__VA_ARGS__, AT_MOST_16_VALUES, AT_MOST_16_VALUES, AT_MOST_16_VALUES,       \
+		       AT_MOST_16_VALUES, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0, )
+#define MITOGEN_COUNT_(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, count, ...) \
+	count
 #define MITOGEN_EACH_0(F, _)
 #define MITOGEN_EACH_1(F, _, x)	      , F(x)
 #define MITOGEN_EACH_2(F, _, x, ...)  , F(x) MITOGEN_EACH_1(F, _, __VA_ARGS__)

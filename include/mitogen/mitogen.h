@@ -7,8 +7,8 @@
  *
  * HANDLES   Router, context, receiver, sender and process are small values: copy and drop them
  *           freely, there is nothing to free. What they stand for belongs to the router and goes
- *           with it. {0} is "none", and what a failed function returns. A stale handle (closed,
- *           lost, its router gone) gives an error, never undefined behaviour.
+ *           with it. {0} is "none", and what a failed function returns: its .ref is 0. A stale
+ *           handle (closed, lost, its router gone) gives an error, never undefined behaviour.
  * RESULTS   int functions return >= 0, or one of the negative codes of enum mitogen_code.
  *           Outputs are written on success only.
  * ERRORS    mitogen_error err = {0}; then pass &err, or NULL for no text. A failure replaces what
@@ -24,6 +24,8 @@
  *           .size set, or NULL.
  * THREADS   Any function on any thread; but one message, writer or error on one at a time.
  * TIMES     int milliseconds: 0 and less do not wait, MITOGEN_FOREVER has no limit.
+ * AUTHORITY Calls go down: a context runs the calls of itself and of its ancestors. Others get
+ *           MITOGEN_ERR_REFUSED, and so do calls to the master.
  * FORK      In a process that the host program forked itself every call gives
  *           MITOGEN_ERR_FORKED.
  * MACROS    Signatures in comments are macros of generic.h; they evaluate each argument once.
@@ -87,7 +89,7 @@ typedef struct mitogen_router_options {
 	 * or call the library. context: the name that we gave to who logged, "" for this process. */
 	void (*log)(mitogen_log_level level, const char *context, const char *line, void *user);
 	void *log_user;
-	const char *image;  /* the program that children run; default: this one */
+	const char *image;  /* the program that children run; this one, as the kernel names it */
 	int shutdown_ms;    /* how long children may take to end before they are killed; 5000 */
 	size_t max_message; /* bytes; 128 MiB */
 } mitogen_router_options;
@@ -155,21 +157,24 @@ int mitogen_context_shutdown(mitogen_context context, mitogen_error *err);
  *
  * A value is an integer, bool, float, double, char * (text; NULL: nil), mitogen_bytes,
  * mitogen_secret, mitogen_context, mitogen_sender, mitogen_writer *, or what one of these makes. A
- * char alone, a void * and other pointers do not compile. At most 16 values. */
+ * variable of type char, a void * and other pointers do not compile. At most 16 values. */
 mitogen_value mitogen_nil(void);
 mitogen_value mitogen_text(const char *text, size_t size);
 mitogen_value mitogen_path(const char *string); /* a C string as bytes; NULL: nil */
 mitogen_value mitogen_blob(const void *data, size_t size);
 mitogen_bytes mitogen_bytes_of(const void *data, size_t size);
 mitogen_secret mitogen_secret_of(const char *string);
-/* mitogen_list(value, ...), mitogen_map("key", value, ...): valid until the enclosing block ends */
+/* mitogen_list(value, ...), mitogen_map("key", value, ...): valid until the enclosing block ends. */
+mitogen_value mitogen_empty_list(void);
+mitogen_value mitogen_empty_map(void);
 
 MITOGEN_MUST int mitogen_call_with(mitogen_context context, mitogen_function *function,
 				   const char *name, mitogen_out ret, mitogen_error *err,
 				   const mitogen_value *values, size_t count);
-int mitogen_call_async_with(mitogen_context context, mitogen_function *function, const char *name,
-			    mitogen_receiver receiver, void *tag, mitogen_error *err,
-			    const mitogen_value *values, size_t count);
+MITOGEN_MUST int mitogen_call_async_with(mitogen_context context, mitogen_function *function,
+					 const char *name, mitogen_receiver receiver, void *tag,
+					 mitogen_error *err, const mitogen_value *values,
+					 size_t count);
 int mitogen_call_no_reply_with(mitogen_context context, mitogen_function *function,
 			       const char *name, mitogen_error *err, const mitogen_value *values,
 			       size_t count);
@@ -198,16 +203,16 @@ void *mitogen_message_tag(const mitogen_message *m);
  *     integer too, where exact);
  *     const char *       text, or bytes without NUL; lent
  *     char *             the same, copied: free() it
- *     mitogen_bytes      text, bytes, blob; lent
+ *     mitogen_bytes      text, bytes, blob; lent, not aligned
  *     mitogen_secret     lent, wiped with the message
  *     mitogen_context, mitogen_sender
  *     mitogen_cursor     anything; lent
  *   nil reads as 0, NULL or none into any of these.
  * mitogen_next(&cursor, &err, &a, [&b, ...])
  *   The next items of the list, or the next key and value of the map, that cursor was read from: 1.
- *   At its end: 0.
+ *   At its end: 0. Maps come in the order in which they travel: shorter keys first.
  * mitogen_find(&cursor, "key", &err, &a)
- *   The value of that key of the map: 1. Not there: 0. Does not move. */
+ *   The value of that key of the map: 1. Not there: 0, and a is left alone. Does not move. */
 MITOGEN_MUST int mitogen_read_with(mitogen_message *m, mitogen_error *err, const mitogen_out *outs,
 				   size_t count);
 MITOGEN_MUST int mitogen_read_cursor_with(const mitogen_cursor *cursor, mitogen_error *err,
@@ -262,8 +267,8 @@ mitogen_process mitogen_exec_with(mitogen_context context, const char *const *ar
 				  mitogen_receiver receiver, void *tag,
 				  const mitogen_exec_options *options, mitogen_error *err);
 mitogen_event mitogen_message_event(const mitogen_message *m); /* see types.h */
-/* Sends up to size bytes to its stdin and returns how many; 0: no room, MITOGEN_EVENT_ROOM comes
- * when there is. MITOGEN_ERR_CLOSED: it reads no more. */
+/* Sends up to size bytes to its stdin and returns how many. After fewer than size, 0 included, there is
+ * no more room, and MITOGEN_EVENT_ROOM comes when there is. MITOGEN_ERR_CLOSED: it reads no more. */
 ptrdiff_t mitogen_process_write(mitogen_process process, const void *data, size_t size,
 				mitogen_error *err);
 int mitogen_process_close_stdin(mitogen_process process, mitogen_error *err);

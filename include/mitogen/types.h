@@ -17,7 +17,7 @@ typedef struct mitogen_router {
 
 typedef struct mitogen_context {
 	uint32_t router, ref;
-	uint32_t chain;    /* calls through this copy belong to this chain; 0: none */
+	uint32_t chain;    /* 0; for calls that depend on one another */
 	int32_t within_ms; /* waits through this copy end after so long; 0: no limit */
 } mitogen_context;
 
@@ -27,7 +27,7 @@ typedef struct mitogen_receiver {
 	uint32_t router, ref;
 } mitogen_receiver;
 
-typedef struct mitogen_sender {
+typedef struct mitogen_sender { /* the address of a port, which travels as a value */
 	uint32_t router;
 	uint32_t context; /* the ID of the process that receives */
 	uint32_t handle;  /* the port there */
@@ -90,7 +90,8 @@ typedef enum mitogen_type { /* bits, so that a declaration can allow several */
 	MITOGEN_BLOB = 1 << 10,   /* bytes that logs and traces leave out */
 	MITOGEN_SECRET = 1 << 11, /* appears in no log, trace, error or title */
 	MITOGEN_ANY = (1 << 12) - 1,
-	MITOGEN_REST = 1 << 12, /* last in a declaration: anything more, unchecked */
+	/* Last in a declaration: any number more, of any type. Those that did not come read as nil. */
+	MITOGEN_REST = 1 << 12,
 } mitogen_type;
 
 typedef struct mitogen_bytes {
@@ -160,7 +161,7 @@ typedef enum mitogen_event {   /* what a message that a process sends to its rec
 	MITOGEN_EVENT_STARTED, /* its PID, int */
 	MITOGEN_EVENT_STDOUT,  /* bytes */
 	MITOGEN_EVENT_STDERR,  /* bytes */
-	MITOGEN_EVENT_ROOM,    /* writing to stdin is possible again */
+	MITOGEN_EVENT_ROOM,    /* writing to stdin is possible again; no value */
 	MITOGEN_EVENT_EXIT,    /* the last: its exit code, 128 + N for signal N; or the failure */
 } mitogen_event;
 

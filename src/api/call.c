@@ -221,6 +221,8 @@ int mitogen_reply_with(mitogen_message *m, mitogen_error *err, const mitogen_val
 	struct mitogen_writer w;
 	int r = 0;
 
+	if (!m)
+		return api_fail_none(err, "message");
 	if (!m->function || m->replied)
 		return error_set(err, MITOGEN_ERR_USAGE, "%s",
 				 m->function ? "the call was answered already"

@@ -195,11 +195,10 @@ static void note(struct process_object *process, const struct mitogen_message *m
 		return;
 	if (kind == EXEC_NOTE_STARTED && count == 4) {
 		started(process, &c);
-	} else if (kind == EXEC_NOTE_STDIN_CLOSED) {
+	} else if (kind == EXEC_NOTE_STDIN_CLOSED || kind == EXEC_NOTE_ENDED) {
 		process->stdin_is_closed = true;
+		process->has_ended |= kind == EXEC_NOTE_ENDED;
 		offer_room(&process->in); /* the next write says so */
-	} else if (kind == EXEC_NOTE_ENDED) {
-		process->has_ended = true;
 	}
 }
 
@@ -400,35 +399,44 @@ static struct process_object *lock_process(mitogen_process handle, mitogen_error
 	return NULL;
 }
 
+/* Frame by frame. Returns how many bytes were sent: all, or what there was memory for. */
+static size_t send_input(struct process_object *process, const uint8_t *data, size_t size)
+{
+	size_t sent = 0;
+
+	while (sent < size) {
+		size_t length = size - sent < FRAME_PAYLOAD_MAX ? size - sent : FRAME_PAYLOAD_MAX;
+		struct mitogen_message *m = message_new(length);
+
+		if (!m)
+			break;
+		memcpy(m->payload, data + sent, length);
+		outflow_send(process->api->router, &process->in, m, false);
+		sent += length;
+	}
+	return sent;
+}
+
 ptrdiff_t mitogen_process_write(mitogen_process handle, const void *data, size_t size,
 				mitogen_error *err)
 {
 	int r = 0;
 	struct process_object *process = lock_process(handle, err, &r);
-	struct api_router *api;
-	struct mitogen_message *m;
-	size_t room;
+	size_t room, sent = 0;
 
 	if (!process)
 		return r;
-	api = process->api;
 	room = process->control ? outflow_room(&process->in) : 0;
-	if (size > room)
-		size = room;
-	if (size > FRAME_PAYLOAD_MAX)
-		size = FRAME_PAYLOAD_MAX;
 	if (process->stdin_ends || process->stdin_is_closed) {
 		r = error_set(err, MITOGEN_ERR_CLOSED, "the program's stdin is closed");
-	} else if (size == 0) {
-		process->wants_room = true;
-	} else if ((m = message_new(size)) == NULL) {
-		r = error_set_memory(err);
 	} else {
-		memcpy(m->payload, data, size);
-		outflow_send(api->router, &process->in, m, false);
+		process->wants_room = size > room;
+		sent = send_input(process, data, size < room ? size : room);
+		if (sent == 0 && size > 0 && room > 0)
+			r = error_set_memory(err);
 	}
-	api_unlock(api);
-	return r < 0 ? r : (ptrdiff_t)size;
+	api_unlock(process->api);
+	return r < 0 ? r : (ptrdiff_t)sent;
 }
 
 int mitogen_process_close_stdin(mitogen_process handle, mitogen_error *err)

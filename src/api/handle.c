@@ -121,7 +121,7 @@ static int fail(uint32_t ref, mitogen_error *err)
 	if (is_forked)
 		return api_check_fork(err);
 	if (ref == 0)
-		return api_fail_none(err, "router or context");
+		return api_fail_none(err, "handle");
 	return error_set(err, MITOGEN_ERR_CLOSED, "the router is closed");
 }
 

@@ -36,10 +36,10 @@ mitogen_context mitogen_message_from(const mitogen_message *m)
 
 void *mitogen_message_tag(const mitogen_message *m)
 {
-	return m->tag;
+	return m ? m->tag : NULL;
 }
 
 mitogen_event mitogen_message_event(const mitogen_message *m)
 {
-	return m->event;
+	return m ? m->event : MITOGEN_EVENT_NONE;
 }

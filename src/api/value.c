@@ -38,6 +38,16 @@ mitogen_value mitogen_blob(const void *data, size_t size)
 	return (mitogen_value){.type = MITOGEN_BLOB, .as.bytes = {data, size}};
 }
 
+mitogen_value mitogen_empty_list(void)
+{
+	return (mitogen_value){.type = MITOGEN_LIST};
+}
+
+mitogen_value mitogen_empty_map(void)
+{
+	return (mitogen_value){.type = MITOGEN_MAP};
+}
+
 mitogen_bytes mitogen_bytes_of(const void *data, size_t size)
 {
 	return (mitogen_bytes){data, size};
@@ -58,8 +68,18 @@ static void write_context(struct mitogen_writer *w, mitogen_context context)
 		writer_context(w, id);
 }
 
+/* A NULL with a size is a mistake that would crash. */
+static void check_pointer(struct mitogen_writer *w, const mitogen_value *value)
+{
+	const int strings = MITOGEN_TEXT | MITOGEN_BYTES | MITOGEN_BLOB | MITOGEN_SECRET;
+
+	if (value->type & strings && !value->as.bytes.data && value->as.bytes.size > 0 && !w->error)
+		w->error = CBOR_ERR_TYPE;
+}
+
 static void write_value(struct mitogen_writer *w, const mitogen_value *value)
 {
+	check_pointer(w, value);
 	switch ((int)value->type) {
 	case 0:
 		if (value->as.writer)

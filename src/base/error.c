@@ -138,5 +138,5 @@ const char *error_code_name(int code)
 	};
 	size_t number = (size_t) - (long)code;
 
-	return number < sizeof(names) / sizeof(names[0]) ? names[number] : "?";
+	return number < sizeof(names) / sizeof(names[0]) ? names[number] : "";
 }

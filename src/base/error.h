@@ -18,7 +18,7 @@ int error_prefix(mitogen_error *err, const char *format, ...) ERROR_PRINTF(2, 3)
 /* Copies, cut to fit; each may be NULL. */
 void error_set_type(mitogen_error *err, const char *type);
 void error_set_where(mitogen_error *err, const char *path, const char *function);
-/* "MITOGEN_ERR_LOST"; "?" for a number that is no code. */
+/* "MITOGEN_ERR_LOST"; "" for a number that is no code. */
 const char *error_code_name(int code);
 /* "ENOENT"; "errno 4711" has no name and gives "OSError". */
 const char *error_errno_name(int number);

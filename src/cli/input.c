@@ -9,7 +9,7 @@
 
 #include "cli/job.h"
 #include "cli/memory.h"
-#include "cli/say.h"
+#include "cli/output.h"
 
 #define CHUNK (64u * 1024)
 
@@ -39,19 +39,19 @@ int input_fd(const struct input *input, const struct job *jobs, int count)
 	return is_wanted ? input->from.fd : -1;
 }
 
-void input_read(struct input *input)
+void input_read(struct input *input, struct output *output)
 {
 	ssize_t n = standard_read(&input->from, input->data, CHUNK);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n < 0)
-		say("cannot read standard input: %s", strerror(errno));
+		output_say(output, "cannot read standard input: %s", strerror(errno));
 	input->has_ended = n <= 0;
 	input->size = n > 0 ? (size_t)n : 0;
 }
 
-static void send_to(const struct input *input, struct job *job)
+static void send_to(const struct input *input, struct job *job, struct output *output)
 {
 	mitogen_error err = {0};
 
@@ -65,7 +65,7 @@ static void send_to(const struct input *input, struct job *job)
 			job->input = n == 0 ? INPUT_BLOCKED : INPUT_CLOSED;
 	}
 	if (err.code < 0 && err.code != MITOGEN_ERR_CLOSED) {
-		say("%s: input was lost: %s", job->label, err.text);
+		output_say(output, "%s: input was lost: %s", job->label, err.text);
 		mitogen_process_close_stdin(job->process, NULL);
 	}
 	if (job->input != INPUT_CLOSED && input->has_ended) {
@@ -74,12 +74,12 @@ static void send_to(const struct input *input, struct job *job)
 	}
 }
 
-void input_send(struct input *input, struct job *jobs, int count)
+void input_send(struct input *input, struct job *jobs, int count, struct output *output)
 {
 	bool is_sent = true, is_read = false;
 
 	for (int i = 0; i < count; i++) {
-		send_to(input, &jobs[i]);
+		send_to(input, &jobs[i], output);
 		if (jobs[i].input == INPUT_CLOSED)
 			continue;
 		is_read = true;

@@ -8,6 +8,7 @@
 #include "cli/standard.h"
 
 struct job;
+struct output;
 
 struct input {
 	struct standard from; /* .fd is -1 when nothing is to be read any more */
@@ -20,7 +21,7 @@ void input_init(struct input *input);
 void input_clear(struct input *input);
 /* The descriptor to poll for reading; -1 as long as a living program has no room. */
 int input_fd(const struct input *input, const struct job *jobs, int count);
-/* When that is readable: reads some. */
-void input_read(struct input *input);
+/* When that is readable: reads some. A failure is told to output, and counts as the end. */
+void input_read(struct input *input, struct output *output);
 /* Sends what there is to the programs that have room. */
-void input_send(struct input *input, struct job *jobs, int count);
+void input_send(struct input *input, struct job *jobs, int count, struct output *output);

@@ -174,8 +174,8 @@ static void step(struct run *run)
 	if (fds[2].revents)
 		take_message(run);
 	if (fds[3].revents)
-		input_read(&run->input);
-	input_send(&run->input, run->jobs, run->count);
+		input_read(&run->input, &run->output);
+	input_send(&run->input, run->jobs, run->count, &run->output);
 }
 
 /* ---- From start to end ---- */

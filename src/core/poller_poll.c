@@ -11,6 +11,7 @@
 struct poller {
 	struct list sources;
 	size_t count, capacity;
+	size_t turn; /* of the array: whose comes first */
 	struct pollfd *fds; /* one for each source, in the order of the list */
 	struct source **owners;
 	bool stale;
@@ -91,18 +92,22 @@ static void rebuild(struct poller *poller)
 
 static int wait_ready(struct poller *poller, struct poller_ready *ready, int max, int timeout_ms)
 {
+	size_t last = 0;
 	int count = 0;
 
 	if (poller->stale)
 		rebuild(poller);
 	if (sys.poll(poller->fds, poller->count, timeout_ms) <= 0)
 		return 0;
+	/* goes on where the last round stopped: what is always ready keeps nobody else waiting */
 	for (size_t i = 0; i < poller->count && count < max; i++) {
-		short got = poller->fds[i].revents;
+		size_t at = (poller->turn + i) % poller->count;
+		short got = poller->fds[at].revents;
 
 		if (!got)
 			continue;
-		ready[count].source = poller->owners[i];
+		last = at;
+		ready[count].source = poller->owners[at];
 		ready[count].events = 0;
 		if (got & (POLLIN | POLLHUP | POLLERR | POLLNVAL))
 			ready[count].events |= POLLER_READ;
@@ -110,6 +115,7 @@ static int wait_ready(struct poller *poller, struct poller_ready *ready, int max
 			ready[count].events |= POLLER_WRITE;
 		count++;
 	}
+	poller->turn = last + 1;
 	return count;
 }
 

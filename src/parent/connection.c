@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -23,6 +24,7 @@
 #include "wire/utf8.h"
 
 #define STATUS_GRACE_MS 250 /* after the stream has ended, for the exit status */
+#define LOADER_FAILED   127 /* what a program exits with whose libraries are missing */
 #define NAME_MAX_SIZE   200 /* of one part of a path */
 
 enum state {
@@ -125,8 +127,13 @@ static void describe_failed_start(struct connection *connection, const char *end
 		connection->method->image ? connection->method->image(&connection->options) : NULL;
 
 	output_quote(&connection->output, quote, sizeof(quote));
-	if (image && connection->has_status)
-		image_explain(image, hint, sizeof(hint));
+	if (image && connection->has_status && WIFEXITED(connection->status)) {
+		if (WEXITSTATUS(connection->status) == LOADER_FAILED)
+			image_explain(image, hint, sizeof(hint));
+		else
+			snprintf(hint, sizeof(hint),
+				 "; is mitogen_start the first thing in its main?");
+	}
 	error_set(error, MITOGEN_ERR_CONNECT, "%s could not be started: its process %s%s%.1024s",
 		  connection->context->path, end, hint, quote);
 }

@@ -11,7 +11,7 @@ const char *cbor_error_text(int error)
 	case CBOR_ERR_NESTING:
 		return "lists or maps are nested too deep or not balanced";
 	case CBOR_ERR_KEY:
-		return "a map key is not text, out of order or there twice";
+		return "a map needs text keys, each once and with a value";
 	case CBOR_ERR_TOO_BIG:
 		return "value too big";
 	case CBOR_ERR_TRUNCATED:
