@@ -89,11 +89,9 @@ static char *try_beside_program(struct search *search)
 	ssize_t size = readlink("/proc/self/exe", program, sizeof(program) - 1);
 	char *slash;
 
-	if (size < 0)
-		return NULL;
-	program[size] = '\0';
+	program[size > 0 ? size : 0] = '\0';
 	slash = strrchr(program, '/');
-	if (!slash)
+	if (!slash) /* no /proc */
 		return NULL;
 	*slash = '\0';
 	for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]) && !path; i++) {

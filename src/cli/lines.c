@@ -38,8 +38,6 @@ static void append_line(struct text *text, struct line *line, const char *prefix
 
 static void keep(struct line *line, const char *data, size_t size)
 {
-	if (size == 0)
-		return;
 	line->data = memory_realloc(line->data, line->size + size);
 	memcpy(line->data + line->size, data, size);
 	line->size += size;

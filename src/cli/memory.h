@@ -4,7 +4,9 @@
 
 #include <stddef.h>
 
+#include "cli/say.h"
+
 /* Never NULL; free() them. memory_calloc fills with zeros. */
 void *memory_calloc(size_t count, size_t size);
 void *memory_realloc(void *old, size_t size);
-char *memory_format(const char *format, ...) __attribute__((__format__(__printf__, 1, 2)));
+char *memory_format(const char *format, ...) SAY_PRINTF(1, 2);

@@ -106,8 +106,6 @@ int output_write(struct output *output, enum output_stream *ret_stream)
 	struct piece *piece = output->first;
 	ssize_t n;
 
-	if (!piece)
-		return 0;
 	n = standard_write(&output->streams[piece->stream], piece->data + piece->written,
 			   next_size(piece));
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))

@@ -4,13 +4,8 @@
 
 #include <stdarg.h>
 
-#ifdef __GNUC__
 #define SAY_PRINTF(f, a) __attribute__((__format__(__printf__, f, a)))
-#else
-#define SAY_PRINTF(f, a)
-#endif
-
-#define SAY_MAX 4096
+#define SAY_MAX          4096
 
 /* "mitogen run", which stands before each line; a constant. */
 void say_set_name(const char *name);

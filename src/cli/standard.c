@@ -24,15 +24,9 @@ static int reopen(int number)
 {
 	int mode = number == STDIN_FILENO ? O_RDONLY : O_WRONLY;
 	char path[32];
-	int fd, high;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", number);
-	fd = open(path, mode | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	if (fd < 0 || fd > 2)
-		return fd;
-	high = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	close(fd);
-	return high;
+	return open(path, mode | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
 static bool has_mode(int number)

@@ -10,10 +10,10 @@
 #include <sys/types.h>
 
 struct standard {
-	int fd; /* to poll; never blocks, with is_careful only in small pieces; -1: closed */
-	bool is_socket;  /* does not block by a flag of each call */
-	bool is_careful; /* shares its description: what poll promises is all there is */
-	bool is_own;     /* a description of our own, to be closed */
+	int fd;          /* to read or write, and to poll; -1: closed */
+	bool is_socket;  /* a flag of each call keeps it from blocking */
+	bool is_careful; /* may block: is written in pieces that poll promises room for */
+	bool is_own;     /* a description of our own, non-blocking, to be closed */
 };
 
 /* Before anything else is opened: puts /dev/null in the place of those that are closed. Reading

@@ -48,7 +48,7 @@ const mitogen_export *export_find(const char *name, size_t size)
 
 	pthread_mutex_lock(&lock);
 	for (entry = *bucket_of_name(name, size); entry; entry = entry->next[BY_NAME])
-		if (strncmp(entry->name, name, size) == 0 && !entry->name[size])
+		if (strlen(entry->name) == size && memcmp(entry->name, name, size) == 0)
 			break;
 	pthread_mutex_unlock(&lock);
 	return entry;

@@ -11,7 +11,7 @@
 struct poller {
 	struct list sources;
 	size_t count, capacity;
-	size_t turn; /* of the array: whose comes first */
+	size_t turn;        /* of the array: whose comes first */
 	struct pollfd *fds; /* one for each source, in the order of the list */
 	struct source **owners;
 	bool stale;

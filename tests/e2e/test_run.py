@@ -132,6 +132,12 @@ def test_output_to_a_closed_stdout_is_an_error(mitogen):
     assert b"cannot write to standard output: Bad file descriptor" in result.stderr
 
 
+def test_input_that_cannot_be_read(mitogen):
+    result = through_shell(mitogen, '"$@" run local -- wc -c </')
+    assert (result.returncode, result.stdout.strip()) == (0, b"0")
+    assert b"cannot read standard input: Is a directory" in result.stderr
+
+
 def test_everything_closed_at_start(mitogen):
     result = through_shell(mitogen, '"$@" run local -- sh -c "exit 5" <&- >&- 2>&-')
     assert result.returncode == 5
@@ -166,6 +172,17 @@ def test_shared_descriptions_are_left_alone(mitogen):
         process.wait()
     os.close(reader)
     os.close(writer)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+def test_pipes_of_somebody_else(mitogen):
+    """They cannot be opened again; reading and writing them works all the same."""
+    command = [mitogen, "run", "local", "--", "cat"]
+    if subprocess.run([mitogen, "--version"], user=65534, capture_output=True).returncode != 0:
+        pytest.skip("nobody may not run the command here")
+    result = subprocess.run(command, input=BINARY, capture_output=True, user=65534)
+    assert result.returncode == 0
+    assert result.stdout == BINARY
 
 
 def test_no_stdin_leaves_input_alone(mitogen):
@@ -383,13 +400,13 @@ def test_timeout(mitogen):
 
 
 def test_timeout_lets_the_program_finish(run):
-    script = "trap 'echo tidied; exit 0' TERM; while :; do sleep 0.01; done"
+    script = "trap 'echo tidied; exit 0' TERM; sleep 1000 & wait"
     result = run("run", "--timeout=0.2", "local", "--", "sh", "-c", script)
     assert (result.returncode, result.stdout) == (124, b"tidied\n")
 
 
 def test_timeout_of_a_program_that_ignores_it(run):
-    script = "trap '' TERM; echo $$; while :; do sleep 0.01; done"
+    script = "trap '' TERM; echo $$; exec sleep 1000"
     result = run("run", "--timeout=0.2", "local", "--", "sh", "-c", script)
     assert result.returncode == 124
     wait_for_death(int(result.stdout), "the program")

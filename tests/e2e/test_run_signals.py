@@ -68,7 +68,7 @@ def test_signals_as_often_as_they_come(start):
 
 
 def test_signal_reaches_the_process_group(start):
-    command = start(*shell("sleep 1000 & echo $!; trap 'wait; exit 9' TERM; wait"))
+    command = start(*shell("trap 'wait; exit 9' TERM; sleep 1000 & echo $!; wait"))
     below = int(command.stdout.readline())
     command.terminate()
     assert command.wait() == 9
@@ -147,7 +147,7 @@ def test_killed_command_takes_everything_down(start):
 
 
 def test_killed_command_and_a_program_that_ignores_sigterm(start):
-    command = start(*shell("trap '' TERM HUP; echo $$; while :; do sleep 0.01; done"))
+    command = start(*shell("trap '' TERM HUP; echo $$; exec sleep 1000"))
     program = int(command.stdout.readline())
     command.kill()
     wait_for_death(program, "the program")
