@@ -12,6 +12,7 @@
 #include <unistd.h>
 #ifdef __linux__
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #endif
 
 #include "base/cleanup.h"
@@ -26,13 +27,25 @@ struct attempt { /* shared with the child until it execs */
 	volatile enum spawn_stage stage;
 };
 
+/* Also those that the C library keeps for itself and would refuse: glibc's posix_spawn leaves two of
+ * them ignored in what it starts, us included. */
+static void default_signal(int signal)
+{
+#ifdef __linux__
+	static const long action[8]; /* the kernel's structure, all zero: the default */
+
+	syscall(SYS_rt_sigaction, signal, action, NULL, _NSIG / 8);
+#else
+	sigaction(signal, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
+#endif
+}
+
 static void default_signals(void)
 {
-	struct sigaction action = {.sa_handler = SIG_DFL};
 	sigset_t none;
 
-	for (int signal = 1; signal < NSIG; signal++)
-		sigaction(signal, &action, NULL); /* fails for KILL and STOP, which need none */
+	for (int signal = 1; signal < _NSIG; signal++)
+		default_signal(signal); /* fails for KILL and STOP, which need none */
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -118,56 +131,60 @@ pid_t spawn_start(const struct spawn *spawn, enum spawn_stage *ret_stage)
 	return -1;
 }
 
-static bool is_program(const char *path)
+/* 0, or an errno: EACCES for what is there and may not be executed. */
+static int check_program(const char *path)
 {
 	struct stat st;
 
 	if (stat(path, &st) < 0)
-		return false;
-	if (S_ISDIR(st.st_mode) || access(path, X_OK) < 0) {
-		errno = EACCES;
-		return false;
-	}
-	return true;
+		return errno;
+	return S_ISDIR(st.st_mode) || access(path, X_OK) < 0 ? EACCES : 0;
 }
 
-int spawn_find(const char *name, const char *path, char **ret)
+static int find_in_path(const char *name, const char *path, char *candidate, size_t room)
 {
-	CLEANUP_FREE char *candidate = NULL;
-	size_t room;
 	int error = ENOENT;
 
-	if (strchr(name, '/') || !*name) {
-		candidate = sys_strdup(name);
-		if (!candidate)
-			return -1;
-		if (!is_program(candidate))
-			return -1;
-		*ret = TAKE_PTR(candidate);
-		return 0;
-	}
-	if (!path)
-		path = DEFAULT_PATH;
-	room = strlen(path) + strlen(name) + 3;
-	candidate = sys.malloc(room);
-	if (!candidate)
-		return -1;
-	for (;;) {
+	for (;; path++) {
 		size_t length = strcspn(path, ":");
+		struct stat st;
 
 		/* an empty part is the current directory */
 		snprintf(candidate, room, "%.*s/%s", length ? (int)length : 1, length ? path : ".",
 			 name);
-		if (is_program(candidate)) {
-			*ret = TAKE_PTR(candidate);
+		if (check_program(candidate) == 0)
 			return 0;
-		}
-		if (errno == EACCES)
-			error = EACCES;
-		if (!path[length])
-			break;
-		path += length + 1;
+		if (stat(candidate, &st) == 0 && !S_ISDIR(st.st_mode))
+			error = EACCES; /* a directory that we may not search has no program for us */
+		path += length;
+		if (!*path)
+			return error;
 	}
-	errno = error;
-	return -1;
+}
+
+int spawn_find(const char *name, const char *path, char **ret)
+{
+	bool is_path = strchr(name, '/') || !*name;
+	CLEANUP_FREE char *candidate = NULL;
+	size_t room;
+	int error;
+
+	if (!path)
+		path = DEFAULT_PATH;
+	room = strlen(name) + strlen(path) + 3;
+	candidate = sys.malloc(room);
+	if (!candidate)
+		return -1;
+	if (is_path) {
+		snprintf(candidate, room, "%s", name);
+		error = check_program(candidate);
+	} else {
+		error = find_in_path(name, path, candidate, room);
+	}
+	if (error) {
+		errno = error;
+		return -1;
+	}
+	*ret = TAKE_PTR(candidate);
+	return 0;
 }
