@@ -13,6 +13,12 @@ AGENTS := $(PLATFORMS:%=build/agents/%)
 # Runs a command that is of interest only when it fails.
 quietly = log=build/$(subst /,-,$@).log; $(1) >$$log 2>&1 || { cat $$log; exit 1; }; rm $$log
 
+# What was built knows where it stands: after a move or a copy of the tree it is of no use.
+ifneq ($(shell cat build/.where 2>/dev/null || echo '$(CURDIR)'),$(CURDIR))
+$(info build/ was made in another place: starting anew)
+$(shell rm -rf build)
+endif
+
 .PHONY: all demo check bench install clean distclean agents format lint fuzz help host need
 .PHONY: $(AGENTS)
 
@@ -36,9 +42,9 @@ need:
 	@tools/setup --need build
 
 $(HOST)/build.ninja: | need
-	@mkdir -p build
+	@mkdir -p build && echo '$(CURDIR)' >build/.where
 	@echo 'configuring $(HOST)'
-	@$(call quietly,meson setup $(HOST) --prefix=$(PREFIX))
+	@$(call quietly,meson setup $(HOST) --prefix=/ -Dpkgconfig.relocatable=true)
 
 host: $(HOST)/build.ninja | need
 	@$(call quietly,ninja -C $(HOST) --quiet)
@@ -77,12 +83,16 @@ bench:
 	@ninja -C $(HOST) --quiet bench
 	@bench/run.py $(HOST)
 
-install: all
-	@$(call quietly,meson configure $(HOST) -Dprefix=$(PREFIX))
-	@$(call quietly,ninja -C $(HOST) --quiet)
-	DESTDIR='$(DESTDIR)' meson install -C $(HOST) --no-rebuild --quiet
-	install -d '$(DESTDIR)$(PREFIX)/lib/mitogen/agents'
-	install -m 755 $(wildcard build/agents/*) '$(DESTDIR)$(PREFIX)/lib/mitogen/agents'
+# As root in somebody else's tree it installs what they have built, and leaves them nothing of root's.
+install:
+	@if [ "$$(id -u)" = 0 ] && [ ! -O . ] && [ -e build/mitogen ]; then :; \
+		else $(MAKE) --no-print-directory all; fi
+	@install -d '$(DESTDIR)$(PREFIX)/lib/mitogen/agents'
+	@$(call quietly,DESTDIR="$$(realpath '$(DESTDIR)$(PREFIX)')" meson install -C $(HOST) --no-rebuild)
+	@rm -f $(HOST)/meson-logs/install-log.txt
+	@install -m 755 $(wildcard build/agents/*) '$(DESTDIR)$(PREFIX)/lib/mitogen/agents'
+	@if [ "$$(id -u)" = 0 ] && [ -z '$(DESTDIR)' ]; then ldconfig; fi
+	@echo 'installed under $(DESTDIR)$(PREFIX)'
 
 format:
 	@tools/check-format --fix
@@ -96,7 +106,7 @@ fuzz:
 	@tools/fuzz --time $(TIME) $(FUZZ)
 
 clean:
-	@if [ -d build ]; then find build -mindepth 1 -maxdepth 1 ! -name tools -exec rm -rf {} +; fi
+	@if [ -d build ]; then find build -mindepth 1 -maxdepth 1 ! -name tools ! -name .where -exec rm -rf {} +; fi
 
 distclean:
 	rm -rf build

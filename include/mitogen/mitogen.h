@@ -267,10 +267,10 @@ mitogen_process mitogen_exec_with(mitogen_context context, const char *const *ar
 				  mitogen_receiver receiver, void *tag,
 				  const mitogen_exec_options *options, mitogen_error *err);
 mitogen_event mitogen_message_event(const mitogen_message *m); /* see types.h */
-/* Sends up to size bytes to its stdin and returns how many. After fewer than size, 0 included, there is
+/* Sends up to size bytes to its stdin, which need not have started, and returns how many. After fewer than size, 0 included, there is
  * no more room, and MITOGEN_EVENT_ROOM comes when there is. MITOGEN_ERR_CLOSED: it reads no more. */
-ptrdiff_t mitogen_process_write(mitogen_process process, const void *data, size_t size,
-				mitogen_error *err);
+MITOGEN_MUST ptrdiff_t mitogen_process_write(mitogen_process process, const void *data, size_t size,
+					     mitogen_error *err);
 int mitogen_process_close_stdin(mitogen_process process, mitogen_error *err);
 /* To its process group; 0 sends nothing. MITOGEN_ERR_CLOSED: it has ended, though more of its output
  * may come. */

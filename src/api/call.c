@@ -155,12 +155,10 @@ int mitogen_call_with(mitogen_context handle, mitogen_function *function, const 
 	if (!api)
 		return r;
 	name = name_of(function, name, err);
-	if (!name)
+	if (!name) {
 		r = MITOGEN_ERR_UNKNOWN;
-	else if (broker_is_current(&api->router->broker))
-		r = error_set(err, MITOGEN_ERR_DEADLOCK, "the broker thread must not wait");
-	if (r < 0)
 		goto out;
+	}
 	target.latch = latch_new();
 	if (!target.latch) {
 		r = error_set_memory(err);

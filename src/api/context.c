@@ -138,24 +138,11 @@ static int wait_for(struct api_router *api, struct context *context, enum contex
 	return r;
 }
 
-/* As api_lock_context, for a thread that may wait. */
-static struct api_router *lock_for_wait(mitogen_context handle, struct context **ret_context,
-					mitogen_error *err, int *ret_code)
-{
-	struct api_router *api = api_lock_context(handle, ret_context, err, ret_code);
-
-	if (!api || !broker_is_current(&api->router->broker))
-		return api;
-	api_unlock(api);
-	*ret_code = error_set(err, MITOGEN_ERR_DEADLOCK, "the broker thread must not wait");
-	return NULL;
-}
-
 int mitogen_context_wait(mitogen_context handle, mitogen_error *err)
 {
 	struct context *context = NULL;
 	int r = 0;
-	struct api_router *api = lock_for_wait(handle, &context, err, &r);
+	struct api_router *api = api_lock_context(handle, &context, err, &r);
 
 	if (!api)
 		return r;
@@ -168,7 +155,7 @@ int mitogen_context_shutdown(mitogen_context handle, mitogen_error *err)
 {
 	struct context *context = NULL;
 	int r = 0;
-	struct api_router *api = lock_for_wait(handle, &context, err, &r);
+	struct api_router *api = api_lock_context(handle, &context, err, &r);
 
 	if (!api)
 		return r;

@@ -6,14 +6,18 @@
 
 #include "base/error.h"
 
+/* Made apart from error, of which type and args may be parts. */
 int mitogen_fail(mitogen_error *error, const char *type, const char *format, ...)
 {
+	mitogen_error made;
 	va_list args;
 
 	va_start(args, format);
-	error_vset(error, MITOGEN_ERR_CALL, format, args);
+	error_vset(&made, MITOGEN_ERR_CALL, format, args);
 	va_end(args);
-	error_set_type(error, type);
+	error_set_type(&made, type);
+	if (error)
+		*error = made;
 	return MITOGEN_ERR_CALL;
 }
 

@@ -35,6 +35,8 @@ struct process_object {
 	uint32_t context_id;
 	struct output out, err;
 	struct outflow in;
+	struct list early; /* input that was written before the program had started */
+	size_t early_size;
 	uint32_t control;     /* the handle there; 0: not started yet */
 	uint64_t signals;     /* bits, to be sent when it has started */
 	bool stdin_ends;      /* the user has closed it */
@@ -63,6 +65,14 @@ static void put(struct process_object *process, struct mitogen_message *m, mitog
 	latch_put(process->latch, m, &process->api->router->broker.wakes);
 }
 
+static void drop_early(struct process_object *process)
+{
+	struct list *node;
+
+	while ((node = list_pop(&process->early)) != NULL)
+		message_unref(LIST_OWNER(node, struct mitogen_message, link));
+}
+
 static void destroy(struct process_object *process)
 {
 	struct router *router = process->api->router;
@@ -70,6 +80,7 @@ static void destroy(struct process_object *process)
 	inflow_close(router, &process->out.flow);
 	inflow_close(router, &process->err.flow);
 	outflow_close(&process->in);
+	drop_early(process);
 	map_remove(&process->api->processes, &process->by_ref);
 	message_unref(process->exit);
 	latch_unref(process->latch);
@@ -121,6 +132,9 @@ static void exited(void *owner, struct mitogen_message *m)
 			status->header = m->header;
 			process->exit = status;
 			message_unref(m);
+		} else {
+			error_set_memory(&error);
+			message_set_failure(m, &error);
 		}
 	}
 	exit_if_complete(process);
@@ -177,6 +191,9 @@ static void started(struct process_object *process, struct cursor *c)
 		put(process, m, MITOGEN_EVENT_STARTED);
 	}
 	outflow_open(router, &process->in, process->context_id, stdin_handle, offer_room);
+	for (struct list *node; (node = list_pop(&process->early)) != NULL;)
+		outflow_send(router, &process->in, LIST_OWNER(node, struct mitogen_message, link),
+			     false);
 	if (process->stdin_ends && !process->stdin_is_closed)
 		outflow_end(router, &process->in);
 	for (int signal = 1; signal < 64; signal++)
@@ -304,6 +321,7 @@ static struct process_object *new_process(struct api_router *api, struct context
 	process->out.event = MITOGEN_EVENT_STDOUT;
 	process->err.event = MITOGEN_EVENT_STDERR;
 	list_init(&process->in.link);
+	list_init(&process->early);
 	if (map_add(&api->processes, &process->by_ref, ++api->last_ref) < 0)
 		goto no_ref;
 	if (inflow_open(api->router, &process->out.flow, &output_ops, context) < 0)
@@ -411,7 +429,12 @@ static size_t send_input(struct process_object *process, const uint8_t *data, si
 		if (!m)
 			break;
 		memcpy(m->payload, data + sent, length);
-		outflow_send(process->api->router, &process->in, m, false);
+		if (process->control) {
+			outflow_send(process->api->router, &process->in, m, false);
+		} else {
+			list_append(&process->early, &m->link);
+			process->early_size += length;
+		}
 		sent += length;
 	}
 	return sent;
@@ -426,7 +449,7 @@ ptrdiff_t mitogen_process_write(mitogen_process handle, const void *data, size_t
 
 	if (!process)
 		return r;
-	room = process->control ? outflow_room(&process->in) : 0;
+	room = process->control ? outflow_room(&process->in) : FLOW_WINDOW - process->early_size;
 	if (process->stdin_ends || process->stdin_is_closed) {
 		r = error_set(err, MITOGEN_ERR_CLOSED, "the program's stdin is closed");
 	} else {

@@ -128,19 +128,23 @@ static int fail(uint32_t ref, mitogen_error *err)
 struct api_router *api_pin(uint32_t ref, mitogen_error *err, int *ret_code)
 {
 	struct api_router *api = slot_of(ref);
-	int code = 0;
+	bool is_broker = false;
+	int code;
 
 	if (ref != 0 && !is_forked) {
 		pthread_mutex_lock(&lock);
-		if (is_open_as(api, ref) && !api->is_closing)
-			api->pins++;
-		else
+		if (!is_open_as(api, ref) || api->is_closing)
 			api = NULL;
+		else if (broker_is_current(&api->router->broker))
+			is_broker = true; /* it has the router lock already */
+		else
+			api->pins++;
 		pthread_mutex_unlock(&lock);
-		if (api)
+		if (api && !is_broker)
 			return api;
 	}
-	code = fail(ref, err);
+	code = is_broker ? error_set(err, MITOGEN_ERR_DEADLOCK, "the broker thread must not wait")
+			 : fail(ref, err);
 	if (ret_code)
 		*ret_code = code;
 	return NULL;

@@ -38,8 +38,8 @@ void api_remove(struct api_router *api);
 /* MITOGEN_ERR_FORKED in a copy of the process that has the routers, otherwise 0. */
 int api_check_fork(mitogen_error *err);
 
-/* Pins. NULL, with err set: stale, none, or we are a forked copy; *ret_code is what to return. err and
- * ret_code may be NULL. */
+/* Pins. NULL, with err set: stale, none, on the router's own broker thread, or in a forked copy;
+ * *ret_code is what to return. err and ret_code may be NULL. */
 struct api_router *api_pin(uint32_t ref, mitogen_error *err, int *ret_code);
 void api_unpin(struct api_router *api);
 /* Pins and takes the router lock; and back. */

@@ -77,10 +77,6 @@ int mitogen_receiver_get(mitogen_receiver handle, mitogen_message **ret, int tim
 	latch = receiver_latch(api, handle, err, &r);
 	if (!latch)
 		goto out;
-	if (timeout_ms > 0 && broker_is_current(&api->router->broker)) {
-		r = error_set(err, MITOGEN_ERR_DEADLOCK, "the broker thread must not wait");
-		goto out;
-	}
 	r = latch_get(latch, timeout_ms > 0 ? clock_deadline(timeout_ms) : 0, &m);
 	if (r == LATCH_CLOSED) {
 		r = error_set(err, MITOGEN_ERR_CLOSED, "the receiver is closed");

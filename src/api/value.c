@@ -68,6 +68,14 @@ static void write_context(struct mitogen_writer *w, mitogen_context context)
 		writer_context(w, id);
 }
 
+static void write_sender(struct mitogen_writer *w, mitogen_sender sender)
+{
+	if (sender.router == 0)
+		writer_nil(w);
+	else
+		writer_sender(w, sender.context, sender.handle);
+}
+
 /* A NULL with a size is a mistake that would crash. */
 static void check_pointer(struct mitogen_writer *w, const mitogen_value *value)
 {
@@ -118,7 +126,7 @@ static void write_value(struct mitogen_writer *w, const mitogen_value *value)
 		write_context(w, value->as.context);
 		break;
 	case MITOGEN_SENDER:
-		writer_sender(w, value->as.sender.context, value->as.sender.handle);
+		write_sender(w, value->as.sender);
 		break;
 	case MITOGEN_LIST:
 		writer_begin_list(w);

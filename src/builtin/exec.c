@@ -80,7 +80,7 @@ static void answer(struct job *job)
 
 	message_writer_init(&w);
 	writer_list_head(&w, 4);
-	writer_int(&w, WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
+	writer_int(&w, WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status));
 	writer_uint(&w, job->out.flow.sent);
 	writer_uint(&w, job->err.flow.sent);
 	writer_bool(&w, job->is_late);
@@ -390,8 +390,7 @@ static pid_t start_program(const struct exec_request *request, const struct pipe
 		error_set_errno(error, "cannot change to the directory %s", name);
 		error->code = MITOGEN_ERR_ARGUMENT; /* or a missing program would look the same */
 	} else if (pid < 0) {
-		escape_text(name, sizeof(name), request->path, strlen(request->path));
-		error_set_errno(error, "cannot run %s", name);
+		error_set_errno(error, "cannot be run");
 	}
 	return pid;
 }

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "base/escape.h"
 #include "base/spawn.h"
 #include "base/sys.h"
 #include "core/dispatch.h"
@@ -72,25 +71,32 @@ static bool same_name(const char *a, const char *b)
 	return strncmp(a, b, length) == 0 && (b[length] == '=' || !b[length]);
 }
 
-/* Our environment under the changes at the start of env: a name alone removes it. */
+static bool is_changed(char *const *changes, size_t count, const char *entry)
+{
+	for (size_t i = 0; i < count; i++)
+		if (same_name(changes[i], entry))
+			return true;
+	return false;
+}
+
+/* Our environment under the changes at the start of env: a name alone removes it, the last one of a
+ * name counts. */
 static int complete_env(char **env, size_t changes)
 {
 	extern char **environ;
 	size_t count = changes, kept = 0;
 
 	for (char **entry = environ; *entry; entry++) {
-		bool changed = false;
-
-		for (size_t i = 0; i < changes && !changed; i++)
-			changed = same_name(env[i], *entry);
-		if (changed)
+		if (is_changed(env, changes, *entry))
 			continue;
 		env[count] = sys_strdup(*entry);
 		if (!env[count++])
 			return MITOGEN_ERR_MEMORY;
 	}
 	for (size_t i = 0; i < count; i++) {
-		if (strchr(env[i], '='))
+		bool overridden = i < changes && is_changed(env + i + 1, changes - i - 1, env[i]);
+
+		if (strchr(env[i], '=') && !overridden)
 			env[kept++] = env[i];
 		else
 			sys.free(env[i]);
@@ -119,15 +125,11 @@ static const char *path_of(char *const *env)
 
 static int find_program(struct exec_request *request, mitogen_error *err)
 {
-	char name[256];
-
 	if (spawn_find(request->argv[0], path_of(request->env), &request->path) == 0)
 		return 0;
-	escape_text(name, sizeof(name), request->argv[0], strlen(request->argv[0]));
-	return error_set_errno(err,
-			       strchr(request->argv[0], '/') ? "cannot run %s"
-							     : "cannot run %s, looked for in PATH",
-			       name);
+	/* the caller says which program */
+	return error_set_errno(err, "cannot be run%s",
+			       strchr(request->argv[0], '/') ? "" : ", looked for in PATH");
 }
 
 static int read_rest(struct cursor *c, struct exec_request *ret)

@@ -140,19 +140,34 @@ static void finish_main(struct router *router)
 	_exit(0);
 }
 
+/* Tells the parent that this image runs. 0, or -1: the parent is gone. */
+static int say_ready(int out)
+{
+	static const char ready[] = BOOTSTRAP_READY "\n";
+	size_t sent = 0;
+
+	while (sent < strlen(ready)) {
+		ssize_t n = sys.write(out, ready + sent, strlen(ready) - sent);
+
+		if (n < 0 && errno != EINTR)
+			return -1;
+		sent += n > 0 ? (size_t)n : 0;
+	}
+	return 0;
+}
+
 void child_run(const struct builtin *builtins, void (*prepare)(struct router *router))
 {
 	struct router *router = &self.router;
-	static const char ready[] = BOOTSTRAP_READY "\n";
 	static struct config config;
 	int in, out;
 
 	take_descriptors(&in, &out);
-	if (sys.write(out, ready, strlen(ready)) < 0 || config_read(in, &config) < 0)
+	if (say_ready(out) < 0 || config_read(in, &config) < 0)
 		give_up("nobody told it who it is");
 	log_set((enum log_level)config.log_level, NULL, NULL);
 	if (router_init(router, config.id, config.parents, config.parent_count, config.path) < 0)
-		give_up("it is out of memory");
+		give_up("it has too little memory, or too few descriptors");
 	router->next_id = config.id + 1;
 	router->end_id = config.id + config.ids;
 	router->max_message = config.max_message;

@@ -45,8 +45,10 @@ void input_read(struct input *input, struct output *output)
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (n < 0)
+	if (n < 0) {
+		input->has_failed = true;
 		output_say(output, "cannot read standard input: %s", strerror(errno));
+	}
 	input->has_ended = n <= 0;
 	input->size = n > 0 ? (size_t)n : 0;
 }

@@ -12,6 +12,7 @@ struct output;
 
 struct input {
 	struct standard from; /* .fd is -1 when nothing is to be read any more */
+	bool has_failed;      /* it could not be read to its end */
 	bool has_ended;
 	char *data; /* what is being sent */
 	size_t size;

@@ -36,6 +36,9 @@ static void fail(struct job *job, const mitogen_error *err, struct output *outpu
 	end(job, status_of(err));
 	job->is_unreachable = job->status == EXIT_TARGET;
 	output_say(output, "%s", err->text);
+	if (job->status == EXIT_NOT_FOUND && strchr(job->program, ' '))
+		output_say(output,
+			   "no shell is involved; for one, as in: -- sh -c 'ls -l | wc -l'");
 }
 
 void job_start(struct job *job, mitogen_router router, mitogen_receiver receiver,
@@ -44,6 +47,7 @@ void job_start(struct job *job, mitogen_router router, mitogen_receiver receiver
 	mitogen_error err = {0};
 	mitogen_context context = mitogen_local(router, &err, .name = job->label);
 
+	job->program = *options->program;
 	job->process =
 		mitogen_exec(context, options->program, receiver, job, &err, .env = options->env,
 			     .cwd = options->cwd, .no_stdin = options->no_stdin);
@@ -95,11 +99,12 @@ static void take_exit(struct job *job, mitogen_message *m, struct output *output
 		fail(job, &err, output);
 		return;
 	}
-	end(job, status);
+	end(job, status < 0 ? EXIT_SIGNAL - status : status);
 	if (!job->is_named || status == 0)
 		return;
-	if (status > EXIT_SIGNAL)
-		output_say(output, "%s: killed by signal %d", job->label, status - EXIT_SIGNAL);
+	if (status < 0)
+		output_say(output, "%s: killed by signal %d (%s)", job->label, -status,
+			   strsignal(-status));
 	else
 		output_say(output, "%s: exited with status %d", job->label, status);
 }

@@ -18,7 +18,8 @@ enum job_input {
 };
 
 struct job {
-	const char *label; /* of its target; lent */
+	const char *label;   /* of its target; lent */
+	const char *program; /* its name; lent */
 	mitogen_process process;
 	enum job_input input;
 	size_t input_sent; /* of what is being sent to all */

@@ -30,8 +30,8 @@ static void print_usage(FILE *file)
 	for (size_t i = 0; i < COMMANDS; i++)
 		fprintf(file, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
 	fputs("\noptions:\n"
-	      "  --help     print this\n"
-	      "  --version  print the version\n"
+	      "  -h, --help  print this\n"
+	      "  --version   print the version\n"
 	      "\n"
 	      "'mitogen help COMMAND' explains one. See mitogen(1).\n",
 	      file);
@@ -95,7 +95,7 @@ int main(int argc, char **argv)
 		print_usage(stderr);
 		return EXIT_USAGE;
 	}
-	if (strcmp(argv[1], "--help") == 0) {
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
 		print_usage(stdout);
 		return finish(0);
 	}

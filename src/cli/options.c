@@ -10,7 +10,7 @@
 
 void options_init(struct options *options, const struct option_spec *specs, char *const *argv)
 {
-	*options = (struct options){.specs = specs, .argv = argv, .next = 1};
+	*options = (struct options){.specs = specs, .argv = argv, .next = 1, .hint = "try --help"};
 }
 
 static int unknown(const struct options *options, const char *given, size_t length)
@@ -26,7 +26,7 @@ static int unknown(const struct options *options, const char *given, size_t leng
 	if (meant)
 		say("there is no option --%.*s; did you mean --%s?", (int)length, given, meant);
 	else
-		say("there is no option --%.*s; try --help", (int)length, given);
+		say("there is no option --%.*s; %s", (int)length, given, options->hint);
 	return OPTION_MISTAKE;
 }
 
@@ -74,7 +74,7 @@ static int take_letter(struct options *options)
 		index++;
 	if (options->specs[index].name)
 		return index;
-	say("there is no option -%c; try --help", letter);
+	say("there is no option -%c; %s", letter, options->hint);
 	return OPTION_MISTAKE;
 }
 

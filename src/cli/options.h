@@ -16,6 +16,7 @@ struct options {
 	char *const *argv;               /* ends with NULL */
 	int next;                        /* in argv */
 	const char *letters;             /* left of an argument like -vv */
+	const char *hint;                /* behind "there is no option --x; " */
 };
 
 enum option_result {

@@ -99,8 +99,7 @@ static void time_is_over(struct run *run)
 	}
 	run->is_late = true;
 	run->deadline = clock_ms() + LATE_MS;
-	output_say(&run->output, "timed out after %g seconds",
-		   (double)run->options.timeout_ms / 1000);
+	output_say(&run->output, "timed out after %g s", (double)run->options.timeout_ms / 1000);
 	for (int i = 0; i < run->count; i++)
 		if (!run->jobs[i].has_started)
 			job_give_up(&run->jobs[i], EXIT_TIMEOUT);
@@ -255,6 +254,8 @@ static int run_command(int argc, char **argv)
 		while (!is_over(&run))
 			step(&run);
 		status = status_of_all(&run);
+		if (status == 0 && run.input.has_failed)
+			status = EXIT_FAILED;
 	}
 	clear(&run);
 	return status < 0 ? 0 : status;

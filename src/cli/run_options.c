@@ -30,7 +30,7 @@ const char run_help[] =
 	"  -n, --no-stdin       give it no input\n"
 	"  --raw                several targets: do not put their names before the lines\n"
 	"  -v, --verbose        log what happens; twice: in detail\n"
-	"  --help               print this\n"
+	"  -h, --help           print this\n"
 	"  --version            print the version\n"
 	"\n"
 	"exit status: the program's; 124 time-out, 126 cannot be run, 127 not found, 128+N killed\n"
@@ -54,7 +54,7 @@ static const struct option_spec specs[] = {
 	[NO_STDIN] = {"no-stdin", 'n', false},
 	[RAW] = {"raw", 0, false},
 	[VERBOSE] = {"verbose", 'v', false},
-	[HELP] = {"help", 0, false},
+	[HELP] = {"help", 'h', false},
 	[VERSION] = {"version", 0, false},
 	{NULL, 0, false},
 };
@@ -160,6 +160,13 @@ static int check(struct run_options *options, bool has_dashes, char *const *oper
 	return EXIT_USAGE;
 }
 
+static bool contains_dashes(char *const *argv)
+{
+	while (*argv && strcmp(*argv, "--") != 0)
+		argv++;
+	return *argv;
+}
+
 int run_options_parse(struct run_options *ret, char **argv)
 {
 	struct options options;
@@ -175,6 +182,8 @@ int run_options_parse(struct run_options *ret, char **argv)
 	ret->targets = memory_calloc((size_t)argc, sizeof(*ret->targets));
 	operands = memory_calloc((size_t)argc, sizeof(*operands));
 	options_init(&options, specs, argv);
+	if (!contains_dashes(argv))
+		options.hint = "the program and its own options go behind '--'";
 	while (r == 0 && !has_dashes && (option = options_next(&options, &value)) != OPTION_END) {
 		if (option == OPTION_OPERAND)
 			operands[count++] = argv[options.next - 1];

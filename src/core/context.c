@@ -142,7 +142,7 @@ void context_set_state(struct router *router, struct context *context, enum cont
 {
 	if (state <= context->state)
 		return;
-	log_write(LOG_DEBUG, "%s: %s -> %s%s%s", context->path, context_state_name(context->state),
+	log_write(LOG_INFO, "%s: %s -> %s%s%s", context->path, context_state_name(context->state),
 		  context_state_name(state), why ? ": " : "", why ? why->text : "");
 	context->state = state;
 	if (why && !context->why) {

@@ -88,7 +88,7 @@ bool inflow_received(struct router *router, struct inflow *flow, const struct mi
 	log_write(LOG_ERROR, "context %u sent more than it was granted", flow->src_id);
 	neighbour = router_neighbour(router, flow->src_id);
 	if (neighbour && !neighbour->is_parent)
-		neighbour->events->ended(neighbour, "it sent more than it was granted");
+		neighbour_fail(neighbour, "it sent more than it was granted");
 	return false;
 }
 

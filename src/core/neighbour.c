@@ -41,15 +41,30 @@ static const struct stream_events stream_events = {
 	.ended = on_ended,
 };
 
+static void fail_task(struct task *task)
+{
+	struct neighbour *neighbour = LIST_OWNER(task, struct neighbour, failure);
+
+	neighbour->events->ended(neighbour, neighbour->failed);
+}
+
 void neighbour_init(struct neighbour *neighbour, struct router *router,
 		    const struct neighbour_events *events, const char *name)
 {
 	*neighbour = (struct neighbour){.router = router, .events = events, .name = name};
+	neighbour->failure.run = fail_task;
 	stream_init(&neighbour->stream, &router->broker, &stream_events);
+}
+
+void neighbour_fail(struct neighbour *neighbour, const char *why)
+{
+	neighbour->failed = why;
+	broker_defer(&neighbour->router->broker, &neighbour->failure);
 }
 
 void neighbour_close(struct neighbour *neighbour)
 {
+	list_remove(&neighbour->failure.link);
 	router_remove_routes(neighbour->router, neighbour);
 	stream_close(&neighbour->stream);
 	id_blocks_clear(&neighbour->blocks);

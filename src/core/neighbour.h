@@ -24,9 +24,14 @@ struct neighbour {
 	const char *name; /* that we gave it, for the log; lent by its owner */
 	bool is_parent;   /* trusted: may claim any source */
 	struct id_blocks blocks;
+	struct task failure;
+	const char *failed; /* why */
 };
 
 void neighbour_init(struct neighbour *neighbour, struct router *router,
 		    const struct neighbour_events *events, const char *name);
+/* Ends the stream soon, as if it were broken, so that all who wait beyond it are told. Any thread,
+ * router lock held; why lives for ever. */
+void neighbour_fail(struct neighbour *neighbour, const char *why);
 /* Closes the stream and removes its routes. Broker thread. */
 void neighbour_close(struct neighbour *neighbour);

@@ -184,6 +184,27 @@ static int slice(struct mitogen_message *m, struct list *pieces)
 	return 0;
 }
 
+/* Somebody there waits for a message that cannot be made: the end of the stream tells it. */
+static void abandon(struct router *router, uint32_t id)
+{
+	struct neighbour *neighbour = router_neighbour(router, id);
+
+	if (neighbour)
+		neighbour_fail(neighbour, "out of memory");
+}
+
+/* Tells our own port, which needs no memory for that. */
+static void fail_port(struct router *router, uint32_t number, int code, const char *text)
+{
+	struct handle *handle = handles_find(router, number);
+	mitogen_error error;
+
+	if (!handle || !handle->ops->lost)
+		return;
+	error_set(&error, code, "%s", text);
+	handle->ops->lost(router, handle, &error);
+}
+
 /* Who waits for it is told instead: us, if it is a request; otherwise who gets it. */
 static void give_up(struct router *router, const struct mitogen_message *m)
 {
@@ -196,8 +217,10 @@ static void give_up(struct router *router, const struct mitogen_message *m)
 		return;
 	}
 	dead = message_new_dead(MITOGEN_ERR_MEMORY, "out of memory");
-	if (!dead)
+	if (!dead) {
+		abandon(router, m->header.dst_id);
 		return;
+	}
 	dead->header.dst_id = m->header.dst_id;
 	dead->header.handle = m->header.handle;
 	router_send(router, dead, false);
@@ -278,4 +301,8 @@ void router_reply_dead(struct router *router, const struct mitogen_message *requ
 	m = message_new_dead(code, text);
 	if (m)
 		router_reply(router, request, m, false);
+	else if (request->header.src_id == router->id)
+		fail_port(router, request->header.reply_to, code, text);
+	else
+		abandon(router, request->header.src_id);
 }

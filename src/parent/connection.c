@@ -315,7 +315,7 @@ static int send_config(struct connection *connection)
 	writer_string(&w, "log");
 	writer_uint(&w, log_get_level());
 	writer_string(&w, "max");
-	writer_uint(&w, router->max_message);
+	writer_uint(&w, router->max_message < UINT32_MAX ? router->max_message : UINT32_MAX);
 	writer_string(&w, "parents");
 	writer_list_head(&w, router->ancestor_count + 1);
 	writer_uint(&w, router->id);

@@ -93,7 +93,7 @@ static bool is_foreign(const Elf64_Ehdr *header, const char **ret_here)
 
 const char *image_explain(const char *path, char *out, size_t size)
 {
-	CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+	CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* it may be a FIFO */
 	Elf64_Ehdr header;
 	char loader[256];
 	const char *here;

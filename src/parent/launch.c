@@ -40,6 +40,7 @@ int launch(const struct launch_command *command, struct launched *ret, mitogen_e
 	enum spawn_stage stage;
 	struct spawn spawn = {
 		.path = command->path, .argv = command->argv, .env = environ, .session = true};
+	pid_t pid = -1;
 	int r = 0;
 
 	if (fd_socketpair(sockets) < 0) {
@@ -49,15 +50,14 @@ int launch(const struct launch_command *command, struct launched *ret, mitogen_e
 	} else {
 		spawn.stdin_fd = spawn.stdout_fd = sockets[1];
 		spawn.stderr_fd = pipes[1];
-		ret->pid = spawn_start(&spawn, &stage);
-		if (ret->pid < 0)
+		pid = spawn_start(&spawn, &stage);
+		if (pid < 0)
 			r = fail_spawn(command, stage, err);
 	}
 	fd_close(sockets[1]);
 	fd_close(pipes[1]);
 	if (r == 0) {
-		ret->stream = sockets[0];
-		ret->messages = pipes[0];
+		*ret = (struct launched){pid, sockets[0], pipes[0]};
 		return 0;
 	}
 	fd_close(sockets[0]);

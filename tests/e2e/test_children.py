@@ -2,6 +2,7 @@
 Each scenario of tests/programs/ checks what the program sees; here is checked what others see."""
 
 import os
+import resource
 import shlex
 import signal
 import struct
@@ -12,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = ROOT / "tests/programs"
+EXAMPLES = ROOT / "examples"
 CC = os.environ.get("CC", "cc")
 # With -fsanitize= among these, for a library that was built so, the programs are not static.
 CFLAGS = shlex.split(os.environ.get("MITOGEN_TEST_CFLAGS", ""))
@@ -22,16 +24,16 @@ EM_AARCH64, EM_X86_64 = 183, 62
 @pytest.fixture(scope="session")
 def build(build_dir, tmp_path_factory):
     """build(name, *flags): the path of a test program, linked with these flags."""
-    directory = tmp_path_factory.mktemp("programs")
+    built = tmp_path_factory.mktemp("programs")
 
-    def build_program(name, *flags):
-        path = directory / "-".join([name, *(flag.replace("/", "_") for flag in flags)])
+    def build_program(name, *flags, directory=PROGRAMS):
+        path = built / "-".join([name, *(flag.replace("/", "_") for flag in flags)])
         if not path.exists():
             subprocess.run(
                 [
                     *(CC, "-std=gnu11", "-D_GNU_SOURCE", "-O1", "-g", *CFLAGS),
                     *("-Wall", "-Wextra", "-Werror", f"-I{ROOT / 'include'}"),
-                    *("-o", path, PROGRAMS / f"{name}.c", build_dir / "libmitogen.a"),
+                    *("-o", path, directory / f"{name}.c", build_dir / "libmitogen.a"),
                     *("-pthread", *flags),
                 ],
                 check=True,
@@ -74,12 +76,16 @@ def scenario(program, directories, request):
 
 
 @pytest.mark.parametrize(
+    "name", ["scalars", "containers", "writers", "mistakes", "message_after_close"]
+)
+def test_values(scenario, name):
+    assert scenario("values", name) == ""
+
+
+@pytest.mark.parametrize(
     "name",
     [
         "by_pointer_and_name",
-        "scalars",
-        "containers",
-        "writers",
         "results",
         "failures",
         "arguments",
@@ -90,7 +96,6 @@ def scenario(program, directories, request):
         "large_values",
         "too_large",
         "many_threads",
-        "message_after_close",
     ],
 )
 def test_calls(scenario, name):
@@ -164,6 +169,7 @@ def test_a_hanging_child_ends_with_its_killed_parent(program, directories):
         "no_sigpipe",
         "own_log",
         "fifty_routers",
+        "a_hundred_children",
         "signals_are_not_taken",
     ],
 )
@@ -216,6 +222,33 @@ def test_only_parents_call(scenario):
         "[local.2] mitogen: warning: context 1 may not send to handle 101: refused",
         "mitogen: warning: context 1 may not send to handle 101: refused",
     ]
+
+
+# ---- The whole of a program ----
+
+
+@pytest.fixture(scope="session")
+def first_call(build):
+    """The path of the first example, whose main ends with mitogen_finish."""
+    return build("first_call", *([] if IS_SANITIZED else ["-static"]), directory=EXAMPLES)
+
+
+def test_the_first_example(first_call):
+    done = subprocess.run([first_call], capture_output=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"20 + 22 = 42\n", b"")
+
+
+def test_the_first_example_when_it_fails(first_call):
+    def few_descriptors():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (8, 8))
+
+    done = subprocess.run(
+        [first_call], preexec_fn=few_descriptors, capture_output=True, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (1, b"")
+    lines = done.stderr.decode().splitlines()
+    assert len(lines) == 1
+    assert "Too many open files" in lines[0]
 
 
 # ---- Images that do not run ----

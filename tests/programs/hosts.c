@@ -370,6 +370,27 @@ static void fifty_routers(void)
 	EXPECT(!has_children());
 }
 
+/* All start at the same time, and all answer; with more of them than events come at once. */
+static void a_hundred_children(void)
+{
+	mitogen_receiver receiver = mitogen_receiver_new(router, &err);
+	static char seen[100];
+	MITOGEN_AUTO(message, m);
+
+	for (int i = 0; i < 100; i++)
+		EXPECT_OK(mitogen_call_async(mitogen_local(router, &err), add, receiver, &seen[i],
+					     &err, i, 1));
+	for (int i = 0; i < 100; i++) {
+		int64_t sum;
+		char *tag;
+
+		EXPECT(mitogen_receiver_get(receiver, &m, MITOGEN_FOREVER, &err) == 1);
+		EXPECT_OK(mitogen_read(m, &err, &sum));
+		tag = mitogen_message_tag(m);
+		EXPECT(sum == tag - seen + 1 && ++*tag == 1);
+	}
+}
+
 /* Signals of the program are delivered to its threads, never to ours. */
 static volatile sig_atomic_t handled;
 static pthread_t handler_thread;
@@ -415,6 +436,7 @@ int main(int argc, char **argv)
 		{"prints_and_is_killed", prints_and_is_killed},
 		{"own_log", own_log},
 		{"fifty_routers", fifty_routers},
+		{"a_hundred_children", a_hundred_children},
 		{"signals_are_not_taken", signals_are_not_taken},
 		{NULL, NULL},
 	};

@@ -29,7 +29,11 @@ static const char *directory;
 		if (!(condition))                                                                  \
 			expected(__FILE__, __LINE__, #condition);                                  \
 	} while (0)
-#define EXPECT_OK(result) EXPECT((result) >= 0)
+#define EXPECT_OK(result)                                                                          \
+	do {                                                                                       \
+		if ((result) < 0)                                                                  \
+			expected(__FILE__, __LINE__, #result);                                     \
+	} while (0)
 /* result is a failure with this code, and err's text has that in it. */
 #define EXPECT_FAILURE(result, number, part)                                                       \
 	expect_failure(__FILE__, __LINE__, (result), number, part)

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * For a library in which calls fail on purpose. Whatever fails: each result is right or an error, each
+ * asynchronous call puts one message, nothing hangs, nothing is left.
+ *   all_works     nothing may fail: the faults are those that a user never sees
+ *   some_works    anything may fail, but well
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <sys/wait.h>
+
+#include "scenario.h"
+
+#define CALLS 20
+
+static int add(mitogen_message *m, mitogen_error *error)
+{
+	int64_t a, b;
+	int r = mitogen_read(m, error, &a, &b);
+
+	return r < 0 ? r : mitogen_reply(m, error, a + b);
+}
+MITOGEN_EXPORT(add, MITOGEN_INT, MITOGEN_INT);
+
+static int echo(mitogen_message *m, mitogen_error *error)
+{
+	mitogen_bytes bytes;
+	int r = mitogen_read(m, error, &bytes);
+
+	return r < 0 ? r : mitogen_reply(m, error, bytes);
+}
+MITOGEN_EXPORT(echo, MITOGEN_BYTES);
+
+static int add_below(mitogen_message *m, mitogen_error *error)
+{
+	mitogen_context below = mitogen_local(mitogen_message_router(m), error);
+	int64_t sum;
+	int r = mitogen_call(below, add, &sum, error, 20, 22);
+
+	return r < 0 ? r : mitogen_reply(m, error, sum);
+}
+MITOGEN_EXPORT(add_below);
+
+static bool may_fail;
+
+/* Whether it has worked; a failure must be described. */
+static bool works(int result)
+{
+	if (result >= 0)
+		return true;
+	EXPECT(may_fail && err.code == result && *err.text);
+	err = (mitogen_error){0};
+	return false;
+}
+
+static int count_entries(const char *path)
+{
+	DIR *list = opendir(path);
+	int count = 0;
+
+	EXPECT(list != NULL);
+	while (readdir(list))
+		count++;
+	closedir(list);
+	return count;
+}
+
+static void call_directly(mitogen_context child)
+{
+	int64_t sum = 0;
+
+	if (works(mitogen_call(child, add, &sum, &err, 20, 22)))
+		EXPECT(sum == 42);
+	sum = 0;
+	if (works(mitogen_call(child, add_below, &sum, &err)))
+		EXPECT(sum == 42);
+}
+
+static void send_much(mitogen_context child)
+{
+	static char data[300000];
+	MITOGEN_AUTO(message, m);
+	mitogen_bytes back;
+
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (char)(i * 7);
+	if (works(mitogen_call(child, echo, &m, &err, mitogen_bytes_of(data, sizeof(data)))) &&
+	    works(mitogen_read(m, &err, &back)))
+		EXPECT(back.size == sizeof(data) && memcmp(back.data, data, sizeof(data)) == 0);
+}
+
+static void call_async(mitogen_router one, mitogen_context child)
+{
+	mitogen_receiver receiver = mitogen_receiver_new(one, &err);
+	MITOGEN_AUTO(message, m);
+	int seen[CALLS] = {0}, left = 0;
+
+	if (!works(err.code))
+		return;
+	for (int i = 0; i < CALLS; i++)
+		if (works(mitogen_call_async(child, add, receiver, &seen[i], &err, i, 1))) {
+			seen[i] = 1;
+			left++;
+		}
+	for (; left > 0; left--) {
+		int64_t sum;
+		int *tag;
+
+		EXPECT(mitogen_receiver_get(receiver, &m, MITOGEN_FOREVER, &err) == 1);
+		tag = mitogen_message_tag(m);
+		EXPECT(--*tag == 0);
+		if (works(mitogen_read(m, &err, &sum)))
+			EXPECT(sum == tag - seen + 1);
+	}
+	EXPECT(mitogen_receiver_get(receiver, &m, 0, &err) == 0);
+	mitogen_receiver_close(receiver);
+}
+
+static void use_router(void)
+{
+	mitogen_router one = mitogen_router_new(&err);
+	mitogen_context children[2];
+
+	if (!works(err.code))
+		return;
+	for (int i = 0; i < 2; i++) {
+		children[i] = mitogen_local(one, &err);
+		works(err.code);
+		if (!children[i].ref)
+			continue;
+		call_directly(children[i]);
+		send_much(children[i]);
+		call_async(one, children[i]);
+	}
+	if (children[0].ref)
+		works(mitogen_context_shutdown(children[0], &err));
+	mitogen_router_close(one);
+}
+
+static void run(void)
+{
+	int descriptors = count_entries("/proc/self/fd"),
+	    threads = count_entries("/proc/self/task");
+	siginfo_t info;
+
+	use_router();
+	EXPECT(count_entries("/proc/self/fd") == descriptors);
+	EXPECT(count_entries("/proc/self/task") == threads);
+	EXPECT(waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 && errno == ECHILD);
+}
+
+static void all_works(void)
+{
+	run();
+}
+
+static void some_works(void)
+{
+	may_fail = true;
+	run();
+}
+
+int main(int argc, char **argv)
+{
+	static const struct scenario scenarios[] = {
+		{"all_works", all_works},
+		{"some_works", some_works},
+		{NULL, NULL},
+	};
+
+	mitogen_init(argc, argv);
+	return scenario_run(scenarios, argc, argv);
+}

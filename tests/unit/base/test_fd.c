@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/fd.h"
+#include "base/sys.h"
+
+static bool is_open(int fd)
+{
+	return fcntl(fd, F_GETFD) >= 0;
+}
+
+static bool is_close_on_exec(int fd)
+{
+	return fcntl(fd, F_GETFD) & FD_CLOEXEC;
+}
+
+static void close_keeps_errno(void **state)
+{
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(fd_pipe(fds), 0);
+	errno = ENOENT;
+	fd_close(fds[0]);
+	fd_close(fds[1]);
+	fd_close(-1);
+	assert_int_equal(errno, ENOENT);
+	assert_false(is_open(fds[0]) || is_open(fds[1]));
+}
+
+static void pairs_are_connected_and_close_on_exec(void **state)
+{
+	int pipes[2], sockets[2];
+	char byte = 0;
+
+	(void)state;
+	assert_int_equal(fd_pipe(pipes), 0);
+	assert_int_equal(fd_socketpair(sockets), 0);
+	for (int i = 0; i < 2; i++)
+		assert_true(is_close_on_exec(pipes[i]) && is_close_on_exec(sockets[i]));
+	assert_int_equal(write(pipes[1], "p", 1), 1);
+	assert_int_equal(read(pipes[0], &byte, 1), 1);
+	assert_int_equal(byte, 'p');
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(write(sockets[i], "s", 1), 1);
+		assert_int_equal(read(sockets[1 - i], &byte, 1), 1);
+		assert_int_equal(byte, 's');
+	}
+	for (int i = 0; i < 2; i++) {
+		fd_close(pipes[i]);
+		fd_close(sockets[i]);
+	}
+}
+
+/* In a copy of the process, where the standard descriptors may be closed; its exit status. */
+static int without_standard_descriptors(int (*run)(void))
+{
+	int status;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		for (int fd = 0; fd < 3; fd++)
+			close(fd);
+		_exit(run());
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 255;
+}
+
+static int make_pairs(void)
+{
+	int pipes[2], sockets[2], null;
+
+	if (fd_pipe(pipes) < 0 || fd_socketpair(sockets) < 0)
+		return 1;
+	for (int i = 0; i < 2; i++)
+		if (pipes[i] < 3 || sockets[i] < 3 || !is_close_on_exec(pipes[i]) ||
+		    !is_close_on_exec(sockets[i]))
+			return 2;
+	if (is_open(0) || is_open(1) || is_open(2))
+		return 3;
+	if (write(pipes[1], "p", 1) != 1 || read(pipes[0], &null, 1) != 1)
+		return 4;
+	null = open("/dev/null", O_RDWR);
+	if (null != 0)
+		return 5;
+	null = fd_move_high(null);
+	if (null < 3 || is_open(0) || !is_close_on_exec(null))
+		return 6;
+	return fd_move_high(null) == null && fd_move_high(-1) == -1 ? 0 : 7;
+}
+
+static void numbers_are_at_least_three(void **state)
+{
+	(void)state;
+	assert_int_equal(without_standard_descriptors(make_pairs), 0);
+}
+
+static int no_pair(int domain, int type, int protocol, int ret[2])
+{
+	(void)domain;
+	(void)type;
+	(void)protocol;
+	(void)ret;
+	errno = EMFILE;
+	return -1;
+}
+
+static void failures_are_told(void **state)
+{
+	int fds[2] = {77, 78};
+
+	(void)state;
+	sys.socketpair = no_pair;
+	assert_int_equal(fd_socketpair(fds), -1);
+	sys.socketpair = socketpair;
+	assert_int_equal(errno, EMFILE);
+	assert_int_equal(fds[0], 77);
+	assert_int_equal(fds[1], 78);
+}
+
+static void made_nonblocking(void **state)
+{
+	int fds[2];
+	char byte;
+
+	(void)state;
+	assert_int_equal(fd_pipe(fds), 0);
+	assert_int_equal(fd_set_nonblocking(fds[0]), 0);
+	assert_int_equal(read(fds[0], &byte, 1), -1);
+	assert_int_equal(errno, EAGAIN);
+	fd_close(fds[0]);
+	fd_close(fds[1]);
+	assert_int_equal(fd_set_nonblocking(-1), -1);
+}
+
+static int close_high_ones(void)
+{
+	int low, high;
+
+	low = open("/dev/null", O_RDWR);
+	if (low != 0 || dup2(low, 3) != 3 || dup2(low, 4) != 4)
+		return 1;
+	high = fcntl(low, F_DUPFD, 900);
+	if (high < 900)
+		return 2;
+	fd_close_from(4);
+	return is_open(0) && is_open(3) && !is_open(4) && !is_open(high) ? 0 : 3;
+}
+
+static void all_from_a_number_on_are_closed(void **state)
+{
+	(void)state;
+	assert_int_equal(without_standard_descriptors(close_high_ones), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(close_keeps_errno),
+		cmocka_unit_test(pairs_are_connected_and_close_on_exec),
+		cmocka_unit_test(numbers_are_at_least_three),
+		cmocka_unit_test(failures_are_told),
+		cmocka_unit_test(made_nonblocking),
+		cmocka_unit_test(all_from_a_number_on_are_closed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,628 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/sys.h"
+#include "core/stream.h"
+#include "fixture.h"
+
+#define FRAMES 40
+
+static struct broker broker;
+static struct stream stream;
+static int peer; /* the other end, as bytes */
+static struct list frames;
+static int frame_count;
+static char greeted[256];
+static const char *end_reason; /* NULL: still open; "": a plain end */
+static int ends;
+static bool closes_at_frame;
+
+static bool on_frame(struct stream *from, struct mitogen_message *frame)
+{
+	list_append(&frames, &frame->link);
+	frame_count++;
+	if (!closes_at_frame)
+		return true;
+	stream_close(from);
+	return false;
+}
+
+/* Takes whole lines, up to "go". */
+static ptrdiff_t on_greeting(struct stream *from, const uint8_t *data, size_t size)
+{
+	const uint8_t *newline = memchr(data, '\n', size);
+	size_t length = newline ? (size_t)(newline - data) + 1 : 0;
+
+	strncat(greeted, (const char *)data, length);
+	if (length == 3 && memcmp(data, "go\n", 3) == 0)
+		from->greeting = false;
+	return (ptrdiff_t)length;
+}
+
+static void on_ended(struct stream *from, const char *why)
+{
+	(void)from;
+	end_reason = why ? why : "";
+	ends++;
+}
+
+static const struct stream_events events = {
+	.frame = on_frame, .greeting = on_greeting, .ended = on_ended};
+
+static int setup(void **state)
+{
+	int fds[2];
+
+	(void)state;
+	list_init(&frames);
+	frame_count = ends = 0;
+	greeted[0] = '\0';
+	end_reason = NULL;
+	closes_at_frame = false;
+	assert_int_equal(broker_init(&broker), 0);
+	assert_int_equal(fd_socketpair(fds), 0);
+	peer = fds[1];
+	fd_set_nonblocking(peer);
+	stream_init(&stream, &broker, &events);
+	return stream_open(&stream, fds[0], fds[0]);
+}
+
+static int teardown(void **state)
+{
+	struct list *node;
+
+	(void)state;
+	stream_close(&stream);
+	fd_close(peer);
+	while ((node = list_pop(&frames)) != NULL)
+		message_unref(LIST_OWNER(node, struct mitogen_message, link));
+	broker_clear(&broker);
+	sys.sendmsg = sendmsg;
+	sys.send = send;
+	sys.recv = recv;
+	return 0;
+}
+
+/* ---- Bytes of frames ---- */
+
+/* A payload whose length and content follow from the number. */
+static size_t payload_size(int number)
+{
+	return (size_t)(number * 97 % 5000);
+}
+
+static struct mitogen_message *numbered(int number)
+{
+	struct mitogen_message *m = message_new(payload_size(number));
+
+	assert_non_null(m);
+	memset(m->payload, number, m->size);
+	m->header.kind = FRAME_RAW;
+	m->header.handle = (uint32_t)number;
+	return m;
+}
+
+static size_t encode(uint8_t *out, struct mitogen_message *m)
+{
+	m->header.length = (uint32_t)m->size;
+	frame_encode(out, &m->header);
+	memcpy(out + FRAME_HEADER_SIZE, m->payload, m->size);
+	return FRAME_HEADER_SIZE + m->size;
+}
+
+static size_t encode_all(uint8_t *out)
+{
+	size_t size = 0;
+
+	for (int i = 0; i < FRAMES; i++) {
+		struct mitogen_message *m = numbered(i);
+
+		size += encode(out + size, m);
+		message_unref(m);
+	}
+	return size;
+}
+
+static void assert_all_came(void)
+{
+	int number = 0;
+
+	assert_int_equal(frame_count, FRAMES);
+	LIST_FOR_EACH (node, &frames) {
+		struct mitogen_message *m = LIST_OWNER(node, struct mitogen_message, link);
+
+		assert_int_equal(m->header.handle, number);
+		assert_int_equal(m->size, payload_size(number));
+		for (size_t i = 0; i < m->size; i++)
+			assert_int_equal(m->payload[i], (uint8_t)number);
+		number++;
+	}
+}
+
+static size_t queued(void)
+{
+	return stream.normal.bytes + stream.bulk.bytes;
+}
+
+static uint8_t bytes[FRAMES * (5000 + FRAME_HEADER_SIZE)];
+
+/* Writes everything in pieces of this size and lets each be read on its own. */
+static void feed(size_t size, size_t piece)
+{
+	for (size_t at = 0; at < size; at += piece) {
+		size_t n = size - at < piece ? size - at : piece;
+
+		assert_int_equal(write(peer, bytes + at, n), n);
+		pump(&broker);
+	}
+}
+
+/* ---- Reading ---- */
+
+static void read_in_pieces_of_any_size(void **state)
+{
+	static const size_t pieces[] = {13, 27, 28, 29, 1000, 65536};
+
+	for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
+		feed(encode_all(bytes), pieces[i]);
+		assert_all_came();
+		teardown(state);
+		setup(state);
+	}
+}
+
+static void read_byte_by_byte(void **state)
+{
+	struct mitogen_message *m = numbered(3);
+	size_t size = encode(bytes, m);
+
+	(void)state;
+	message_unref(m);
+	for (size_t i = 0; i < size; i++) {
+		assert_int_equal(frame_count, 0);
+		assert_int_equal(write(peer, bytes + i, 1), 1);
+		pump(&broker);
+	}
+	assert_int_equal(frame_count, 1);
+}
+
+static void the_largest_frame(void **state)
+{
+	struct mitogen_message *m = message_new(FRAME_PAYLOAD_MAX);
+	static uint8_t large[FRAME_HEADER_SIZE + FRAME_PAYLOAD_MAX];
+
+	(void)state;
+	memset(m->payload, 'x', m->size);
+	m->header.kind = FRAME_RAW;
+	encode(large, m);
+	message_unref(m);
+	for (size_t at = 0; at < sizeof(large);) {
+		ssize_t n = write(peer, large + at, sizeof(large) - at);
+
+		assert_true(n > 0);
+		at += (size_t)n;
+		pump(&broker);
+	}
+	assert_int_equal(frame_count, 1);
+	assert_int_equal(LIST_OWNER(frames.next, struct mitogen_message, link)->size,
+			 FRAME_PAYLOAD_MAX);
+}
+
+static void lines_before_the_first_frame(void **state)
+{
+	struct mitogen_message *m = numbered(3);
+	size_t size;
+
+	(void)state;
+	stream.greeting = true;
+	assert_int_equal(write(peer, "some", 4), 4);
+	pump(&broker);
+	assert_string_equal(greeted, "");
+	assert_int_equal(write(peer, " words\ng", 8), 8);
+	pump(&broker);
+	assert_string_equal(greeted, "some words\n");
+	memcpy(bytes, "o\n", 2);
+	size = 2 + encode(bytes + 2, m);
+	message_unref(m);
+	feed(size, size);
+	assert_string_equal(greeted, "some words\ngo\n");
+	assert_int_equal(frame_count, 1);
+	assert_null(end_reason);
+}
+
+static void a_plain_end(void **state)
+{
+	(void)state;
+	feed(encode_all(bytes), 65536);
+	fd_close(peer);
+	peer = -1;
+	pump(&broker);
+	assert_all_came();
+	assert_string_equal(end_reason, "");
+	assert_int_equal(ends, 1);
+}
+
+static void an_end_inside_a_frame(void **state)
+{
+	struct mitogen_message *m = numbered(3);
+
+	(void)state;
+	feed(encode(bytes, m) - 1, 1000);
+	message_unref(m);
+	fd_close(peer);
+	peer = -1;
+	pump(&broker);
+	assert_int_equal(frame_count, 0);
+	assert_string_equal(end_reason, "the stream ended inside a frame");
+}
+
+/* What came before the corruption counts, what is behind it does not. */
+static void corruption_ends_it(void **state)
+{
+	size_t size = encode_all(bytes);
+
+	(void)state;
+	bytes[FRAME_HEADER_SIZE + payload_size(0)] ^= 1; /* the magic of the second frame */
+	feed(size, 65536);
+	assert_int_equal(frame_count, 1);
+	assert_non_null(end_reason);
+	assert_string_not_equal(end_reason, "");
+	assert_int_equal(ends, 1);
+}
+
+static void rubbish_is_noticed_at_its_first_bytes(void **state)
+{
+	(void)state;
+	assert_int_equal(write(peer, "HT", 2), 2);
+	pump(&broker);
+	assert_non_null(end_reason);
+}
+
+static void a_frame_that_is_too_long_is_not_waited_for(void **state)
+{
+	struct mitogen_message *m = numbered(1);
+	struct frame_header header = m->header;
+
+	(void)state;
+	message_unref(m);
+	header.length = FRAME_PAYLOAD_MAX + 1;
+	frame_encode(bytes, &header);
+	feed(FRAME_HEADER_SIZE, FRAME_HEADER_SIZE);
+	assert_non_null(end_reason);
+	assert_string_not_equal(end_reason, "");
+}
+
+static void may_be_closed_by_its_frame(void **state)
+{
+	(void)state;
+	closes_at_frame = true;
+	encode_all(bytes);
+	feed(2 * FRAME_HEADER_SIZE + payload_size(0) + payload_size(1), 65536);
+	assert_int_equal(frame_count, 1);
+	assert_null(end_reason);
+}
+
+/* All that has arrived, up to the end, without another round. */
+static void drained(void **state)
+{
+	(void)state;
+	assert_int_equal(write(peer, bytes, encode_all(bytes)), encode_all(bytes));
+	fd_close(peer);
+	peer = -1;
+	stream_drain(&stream);
+	assert_all_came();
+	assert_string_equal(end_reason, "");
+}
+
+static void drained_without_an_end(void **state)
+{
+	(void)state;
+	assert_int_equal(write(peer, bytes, encode_all(bytes)), encode_all(bytes));
+	stream_drain(&stream);
+	assert_all_came();
+	assert_null(end_reason);
+}
+
+static bool is_interrupted;
+
+/* Every other call is interrupted, those between read a byte. */
+static ssize_t recv_badly(int fd, void *data, size_t size, int flags)
+{
+	(void)size;
+	is_interrupted = !is_interrupted;
+	if (!is_interrupted)
+		return recv(fd, data, 1, flags);
+	errno = EINTR;
+	return -1;
+}
+
+static void interrupted_reads_go_on(void **state)
+{
+	struct mitogen_message *m = numbered(3);
+	size_t size = encode(bytes, m);
+
+	(void)state;
+	message_unref(m);
+	sys.recv = recv_badly;
+	feed(size, size);
+	assert_int_equal(frame_count, 1);
+	assert_null(end_reason);
+}
+
+static void descriptors_may_be_of_two_kinds(void **state)
+{
+	int pipes[2], sockets[2];
+
+	teardown(state);
+	setup(state);
+	stream_close(&stream);
+	fd_close(peer);
+	assert_int_equal(fd_pipe(pipes), 0);
+	assert_int_equal(fd_socketpair(sockets), 0);
+	peer = pipes[1];
+	stream_init(&stream, &broker, &events);
+	assert_int_equal(stream_open(&stream, pipes[0], sockets[0]), 0);
+	feed(encode_all(bytes), 4000);
+	assert_all_came();
+	stream_send(&stream, numbered(3), true);
+	pump(&broker);
+	assert_int_equal(read(sockets[1], bytes, sizeof(bytes)),
+			 FRAME_HEADER_SIZE + payload_size(3));
+	fd_close(sockets[1]);
+	assert_null(end_reason);
+}
+
+/* ---- Writing ---- */
+
+static size_t received;
+
+static void receive_some(void)
+{
+	ssize_t n = read(peer, bytes + received, sizeof(bytes) - received);
+
+	if (n > 0)
+		received += (size_t)n;
+}
+
+static void send_all(bool now)
+{
+	received = 0;
+	for (int i = 0; i < FRAMES; i++)
+		stream_send(&stream, numbered(i), now);
+}
+
+/* What arrived is what encode_all makes. */
+static void assert_all_received(void)
+{
+	static uint8_t expected[sizeof(bytes)];
+	size_t size = encode_all(expected);
+
+	assert_int_equal(received, size);
+	assert_memory_equal(bytes, expected, size);
+	assert_int_equal(queued(), 0);
+	assert_int_equal(stream.frames_out, FRAMES);
+	assert_int_equal(stream.bytes_out, size);
+}
+
+static void written_by_the_broker(void **state)
+{
+	(void)state;
+	send_all(false);
+	while (pump_once(&broker, 0))
+		receive_some();
+	receive_some();
+	assert_all_received();
+}
+
+/* Who is about to wait needs no round of the broker. */
+static void written_at_once(void **state)
+{
+	struct mitogen_message *m = numbered(3);
+
+	(void)state;
+	received = 0;
+	pump(&broker);
+	stream_send(&stream, m, true);
+	receive_some();
+	assert_int_equal(received, FRAME_HEADER_SIZE + payload_size(3));
+	assert_int_equal(queued(), 0);
+	assert_true(list_is_empty(&broker.tasks));
+}
+
+static void partial_writes_go_on(void **state)
+{
+	int size = 1; /* the kernel's least */
+
+	(void)state;
+	assert_int_equal(setsockopt(stream.out.fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)), 0);
+	send_all(false);
+	while (pump_once(&broker, 0))
+		receive_some();
+	receive_some();
+	assert_all_received();
+}
+
+static ssize_t send_a_byte(int fd, const void *data, size_t size, int flags)
+{
+	(void)size;
+	return send(fd, data, 1, flags);
+}
+
+static ssize_t sendmsg_some(int fd, const struct msghdr *message, int flags)
+{
+	static size_t turn;
+	size_t n = 1 + turn++ % 40;
+
+	if (n > message->msg_iov->iov_len)
+		n = message->msg_iov->iov_len;
+	return send(fd, message->msg_iov->iov_base, n, flags);
+}
+
+static void short_writes_of_any_size_go_on(void **state)
+{
+	(void)state;
+	sys.send = send_a_byte;
+	sys.sendmsg = sendmsg_some;
+	send_all(false);
+	while (pump_once(&broker, 0))
+		receive_some();
+	receive_some();
+	assert_all_received();
+}
+
+static void slices_are_written_like_messages(void **state)
+{
+	struct mitogen_message *whole = message_of_bytes("0123456789", 10);
+
+	(void)state;
+	received = 0;
+	sys.send = send_a_byte;
+	sys.sendmsg = sendmsg_some;
+	stream_send(&stream, message_slice(whole, 0, 7), false);
+	stream_send(&stream, message_slice(whole, 7, 3), false);
+	message_unref(whole);
+	pump(&broker);
+	receive_some();
+	assert_int_equal(received, 2 * FRAME_HEADER_SIZE + 10);
+	assert_memory_equal(bytes + FRAME_HEADER_SIZE, "0123456", 7);
+	assert_memory_equal(bytes + 2 * FRAME_HEADER_SIZE + 7, "789", 3);
+}
+
+/* Normal ones overtake bulk, but never within a frame that was begun. */
+static void bulk_waits(void **state)
+{
+	struct mitogen_message *bulk = numbered(50), *normal = numbered(2);
+	size_t bulk_size = FRAME_HEADER_SIZE + bulk->size;
+
+	(void)state;
+	received = 0;
+	bulk->header.flags = FRAME_BULK;
+	stream_send(&stream, bulk, false);
+	stream_send(&stream, message_ref(normal), false);
+	message_unref(normal);
+	pump(&broker);
+	receive_some();
+	assert_int_equal(received, bulk_size + FRAME_HEADER_SIZE + payload_size(2));
+	assert_int_equal(bytes[19], 2); /* the handle */
+}
+
+/* Seven bytes fit, once. */
+static ssize_t send_seven(int fd, const void *data, size_t size, int flags)
+{
+	(void)size;
+	if (stream.bytes_out == 0)
+		return send(fd, data, 7, flags);
+	errno = EAGAIN;
+	return -1;
+}
+
+static void a_begun_frame_is_finished_first(void **state)
+{
+	struct mitogen_message *bulk = numbered(50);
+
+	(void)state;
+	received = 0;
+	bulk->header.flags = FRAME_BULK;
+	pump(&broker);
+	sys.send = send_seven;
+	stream_send(&stream, bulk, true);
+	assert_int_equal(stream.bytes_out, 7);
+	stream_send(&stream, numbered(2), true);
+	sys.send = send;
+	pump(&broker);
+	receive_some();
+	assert_int_equal(received, 2 * FRAME_HEADER_SIZE + payload_size(50) + payload_size(2));
+	assert_int_equal(bytes[19], 50);
+	assert_int_equal(bytes[FRAME_HEADER_SIZE + payload_size(50) + 19], 2);
+}
+
+/* An end for writing is no end for reading: what the neighbour sent before is still to come. */
+static void what_came_before_the_break_is_read(void **state)
+{
+	(void)state;
+	assert_int_equal(write(peer, bytes, encode_all(bytes)), encode_all(bytes));
+	fd_close(peer);
+	peer = -1;
+	stream_send(&stream, numbered(1), true);
+	stream_send(&stream, numbered(2), false);
+	pump(&broker);
+	assert_all_came();
+	assert_non_null(end_reason);
+	assert_int_equal(ends, 1);
+	assert_int_equal(queued(), 0);
+}
+
+static void messages_to_a_closed_stream_are_dropped(void **state)
+{
+	struct mitogen_message *m = numbered(1);
+
+	(void)state;
+	stream_send(&stream, message_ref(m), false);
+	stream_close(&stream);
+	assert_int_equal(m->references, 1);
+	stream_send(&stream, message_ref(m), true);
+	assert_int_equal(m->references, 1);
+	message_unref(m);
+	stream_close(&stream);
+	pump(&broker);
+	assert_null(end_reason);
+}
+
+static void queued_before_it_is_open(void **state)
+{
+	int fds[2];
+
+	(void)state;
+	stream_close(&stream);
+	fd_close(peer);
+	stream_init(&stream, &broker, &events);
+	stream_send(&stream, numbered(3), true);
+	pump(&broker);
+	assert_int_equal(queued(), FRAME_HEADER_SIZE + payload_size(3));
+	assert_int_equal(fd_socketpair(fds), 0);
+	peer = fds[1];
+	assert_int_equal(stream_open(&stream, fds[0], fds[0]), 0);
+	pump(&broker);
+	received = 0;
+	receive_some();
+	assert_int_equal(received, FRAME_HEADER_SIZE + payload_size(3));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(read_in_pieces_of_any_size, setup, teardown),
+		cmocka_unit_test_setup_teardown(read_byte_by_byte, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_largest_frame, setup, teardown),
+		cmocka_unit_test_setup_teardown(lines_before_the_first_frame, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_plain_end, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_end_inside_a_frame, setup, teardown),
+		cmocka_unit_test_setup_teardown(corruption_ends_it, setup, teardown),
+		cmocka_unit_test_setup_teardown(rubbish_is_noticed_at_its_first_bytes, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_frame_that_is_too_long_is_not_waited_for, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(may_be_closed_by_its_frame, setup, teardown),
+		cmocka_unit_test_setup_teardown(drained, setup, teardown),
+		cmocka_unit_test_setup_teardown(drained_without_an_end, setup, teardown),
+		cmocka_unit_test_setup_teardown(interrupted_reads_go_on, setup, teardown),
+		cmocka_unit_test_setup_teardown(descriptors_may_be_of_two_kinds, setup, teardown),
+		cmocka_unit_test_setup_teardown(written_by_the_broker, setup, teardown),
+		cmocka_unit_test_setup_teardown(written_at_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(partial_writes_go_on, setup, teardown),
+		cmocka_unit_test_setup_teardown(short_writes_of_any_size_go_on, setup, teardown),
+		cmocka_unit_test_setup_teardown(slices_are_written_like_messages, setup, teardown),
+		cmocka_unit_test_setup_teardown(bulk_waits, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_begun_frame_is_finished_first, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_came_before_the_break_is_read, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(messages_to_a_closed_stream_are_dropped, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(queued_before_it_is_open, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/fd.h"
+#include "base/sys.h"
+#include "parent/launch.h"
+
+static char sh[] = "sh", dash_c[] = "-c";
+static int next_fd; /* the lowest free one: the same afterwards, if nothing is left */
+
+static int lowest_free(void)
+{
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	close(fd);
+	return fd;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	next_fd = lowest_free();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	sys.socketpair = socketpair;
+	sys.pipe2 = pipe2;
+	return lowest_free() == next_fd ? 0 : -1;
+}
+
+static int run(const char *path, char *script, struct launched *ret, mitogen_error *err)
+{
+	struct launch_command command = {.path = sys_strdup(path),
+					 .argv = calloc(4, sizeof(char *))};
+	int r;
+
+	command.argv[0] = sys_strdup(sh);
+	command.argv[1] = sys_strdup(dash_c);
+	command.argv[2] = sys_strdup(script);
+	r = launch(&command, ret, err);
+	launch_command_clear(&command);
+	return r;
+}
+
+static const char *read_all(int fd)
+{
+	static char out[256];
+	size_t size = 0;
+	ssize_t n;
+
+	while ((n = read(fd, out + size, sizeof(out) - 1 - size)) > 0)
+		size += (size_t)n;
+	out[size] = '\0';
+	return out;
+}
+
+static void a_program_between_a_socket_and_a_pipe(void **state)
+{
+	struct launched launched;
+	char script[] = "read line; echo \"got $line\"; echo oops >&2";
+	int status;
+
+	(void)state;
+	assert_int_equal(run("/bin/sh", script, &launched, NULL), 0);
+	assert_int_equal(write(launched.stream, "word\n", 5), 5);
+	assert_string_equal(read_all(launched.stream), "got word\n");
+	assert_string_equal(read_all(launched.messages), "oops\n");
+	assert_int_equal(waitpid(launched.pid, &status, 0), launched.pid);
+	assert_int_equal(status, 0);
+	fd_close(launched.stream);
+	fd_close(launched.messages);
+}
+
+/* A terminal's signals do not reach it. */
+static void a_session_of_its_own(void **state)
+{
+	struct launched launched;
+	char script[] = "read line";
+	int status;
+
+	(void)state;
+	assert_int_equal(run("/bin/sh", script, &launched, NULL), 0);
+	assert_int_equal(getsid(launched.pid), launched.pid);
+	fd_close(launched.stream);
+	fd_close(launched.messages);
+	assert_int_equal(waitpid(launched.pid, &status, 0), launched.pid);
+}
+
+static void what_cannot_run_is_explained(void **state)
+{
+	struct launched launched = {.pid = 7};
+	char script[] = "";
+	mitogen_error err;
+
+	(void)state;
+	assert_int_equal(run("/nonexistent", script, &launched, &err), MITOGEN_ERR_SYSTEM);
+	assert_string_equal(err.text, "cannot run /nonexistent: No such file or directory");
+	assert_int_equal(err.sys, ENOENT);
+	assert_int_equal(launched.pid, 7);
+	assert_int_equal(run("/etc/passwd", script, &launched, &err), MITOGEN_ERR_SYSTEM);
+	assert_string_equal(err.text,
+			    "cannot run /etc/passwd: Permission denied; it is not an ELF program");
+	assert_int_equal(run("/nonexistent", script, &launched, NULL), MITOGEN_ERR_SYSTEM);
+}
+
+static int no_socketpair(int domain, int type, int protocol, int ret[2])
+{
+	(void)domain;
+	(void)type;
+	(void)protocol;
+	(void)ret;
+	errno = EMFILE;
+	return -1;
+}
+
+static int no_pipe(int ret[2], int flags)
+{
+	(void)ret;
+	(void)flags;
+	errno = EMFILE;
+	return -1;
+}
+
+static void too_few_descriptors(void **state)
+{
+	struct launched launched;
+	char script[] = "";
+	mitogen_error err;
+
+	(void)state;
+	sys.pipe2 = no_pipe;
+	assert_int_equal(run("/bin/sh", script, &launched, &err), MITOGEN_ERR_SYSTEM);
+	assert_string_equal(err.text, "cannot make a pipe: Too many open files");
+	sys.socketpair = no_socketpair;
+	assert_int_equal(run("/bin/sh", script, &launched, &err), MITOGEN_ERR_SYSTEM);
+	assert_string_equal(err.text, "cannot make a socket pair: Too many open files");
+}
+
+static void half_a_command_is_cleared(void **state)
+{
+	struct launch_command command = {0};
+
+	(void)state;
+	launch_command_clear(&command);
+	command.path = sys_strdup("/bin/sh");
+	launch_command_clear(&command);
+	command.path = NULL;
+	command.argv = calloc(1, sizeof(char *));
+	launch_command_clear(&command);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_program_between_a_socket_and_a_pipe, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_session_of_its_own, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_cannot_run_is_explained, setup, teardown),
+		cmocka_unit_test_setup_teardown(too_few_descriptors, setup, teardown),
+		cmocka_unit_test_setup_teardown(half_a_command_is_cleared, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
