@@ -84,14 +84,14 @@ typedef enum mitogen_log_level {
 
 typedef struct mitogen_router_options {
 	size_t size;
-	mitogen_log_level log_level;
+	mitogen_log_level log_level; /* this and log are the process's: the latest router's count */
 	/* Takes log lines instead of stderr. On the broker thread or the caller's: must not block
 	 * or call the library. context: the name that we gave to who logged, "" for this process. */
 	void (*log)(mitogen_log_level level, const char *context, const char *line, void *user);
 	void *log_user;
 	const char *image;  /* the program that children run; this one, as the kernel names it */
 	int shutdown_ms;    /* how long children may take to end before they are killed; 5000 */
-	size_t max_message; /* bytes; 128 MiB */
+	size_t max_message; /* bytes; 128 MiB, which is also the most */
 } mitogen_router_options;
 
 /* mitogen_start(argc, argv, &err, [.log_level = ..., ...])
@@ -131,7 +131,7 @@ mitogen_context mitogen_local_with(mitogen_context via, const mitogen_local_opti
 				   mitogen_error *err);
 mitogen_context mitogen_self(mitogen_router router);
 mitogen_context mitogen_parent(mitogen_router router); /* none in the master */
-/* 0: the master; UINT32_MAX: still connecting, or none. */
+/* 0: the master; UINT32_MAX: none, or gone. */
 uint32_t mitogen_context_id(mitogen_context context);
 /* Copies its path, "local.1", into buffer, cut to size - 1 bytes; "" for none. Returns buffer. */
 const char *mitogen_context_name(mitogen_context context, char *buffer, size_t size);

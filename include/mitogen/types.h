@@ -162,7 +162,7 @@ typedef enum mitogen_event {   /* what a message that a process sends to its rec
 	MITOGEN_EVENT_STDOUT,  /* bytes */
 	MITOGEN_EVENT_STDERR,  /* bytes */
 	MITOGEN_EVENT_ROOM,    /* writing to stdin is possible again; no value */
-	MITOGEN_EVENT_EXIT,    /* the last: its exit status, int, -N if signal N killed it; or the failure */
+	MITOGEN_EVENT_EXIT, /* the last: its exit status, int, -N if signal N killed it; or the failure */
 } mitogen_event;
 
 /* ---- Exported functions ---- */

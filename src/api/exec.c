@@ -8,6 +8,7 @@
 #include "api/handle.h"
 #include "api/receiver.h"
 #include "api/value.h"
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/escape.h"
@@ -23,6 +24,7 @@
 
 struct output {
 	struct inflow flow;
+	bool has_ended;
 	struct process_object *process;
 	mitogen_event event;
 };
@@ -37,7 +39,8 @@ struct process_object {
 	struct outflow in;
 	struct list early; /* input that was written before the program had started */
 	size_t early_size;
-	uint32_t control;     /* the handle there; 0: not started yet */
+	uint32_t control; /* the handle there, when it has started */
+	bool is_started;
 	uint64_t signals;     /* bits, to be sent when it has started */
 	bool stdin_ends;      /* the user has closed it */
 	bool stdin_is_closed; /* the program has, or there is none */
@@ -56,13 +59,14 @@ static struct process_object *find(const struct api_router *api, uint32_t ref)
 
 /* ---- Events, on the broker thread ---- */
 
-static void put(struct process_object *process, struct mitogen_message *m, mitogen_event event)
+/* False: the receiver is closed, m was dropped. */
+static bool put(struct process_object *process, struct mitogen_message *m, mitogen_event event)
 {
 	m->event = event;
 	m->tag = process->tag;
 	m->router_ref = process->api->ref;
 	m->process_ref = process->by_ref.key;
-	latch_put(process->latch, m, &process->api->router->broker.wakes);
+	return latch_put(process->latch, m, &process->api->router->broker.wakes);
 }
 
 static void drop_early(struct process_object *process)
@@ -87,56 +91,82 @@ static void destroy(struct process_object *process)
 	sys.free(process);
 }
 
-static void exit_if_complete(struct process_object *process)
+/* Nothing comes behind this. */
+static void put_exit(struct process_object *process)
 {
-	if (!process->exit || process->out.flow.received < process->out_total ||
-	    process->err.flow.received < process->err_total)
-		return;
-	put(process, process->exit, MITOGEN_EVENT_EXIT);
-	process->exit = NULL;
+	put(process, TAKE_PTR(process->exit), MITOGEN_EVENT_EXIT);
 	destroy(process);
 }
 
-/* The answer of the call: [status, bytes of stdout, of stderr, was it late]. */
-static void exited(void *owner, struct mitogen_message *m)
+/* The answer may have overtaken the start and the output, which wait behind other bulk traffic. */
+static void exit_if_complete(struct process_object *process)
 {
-	struct process_object *process = owner;
-	struct cursor c = {m->payload, m->payload + m->size};
-	struct mitogen_message *status;
 	mitogen_error error;
+
+	if (!process->exit || !process->is_started || !process->out.has_ended ||
+	    !process->err.has_ended)
+		return;
+	if (process->out.flow.received != process->out_total ||
+	    process->err.flow.received != process->err_total) {
+		error_set(&error, MITOGEN_ERR_LOST, "a part of its output was lost");
+		message_set_failure(process->exit, &error);
+	}
+	put_exit(process);
+}
+
+/* Of [status, bytes of stdout, of stderr, was it late]: the status alone as a message, for the user to
+ * read. NULL with error set: the answer is another one. */
+static struct mitogen_message *read_answer(struct process_object *process,
+					   const struct mitogen_message *m, mitogen_error *error)
+{
+	struct cursor c = {m->payload, m->payload + m->size}, status;
+	struct mitogen_message *ret;
 	uint64_t count;
 	bool late = false;
 
+	error_set(error, MITOGEN_ERR_TYPE, "exec: the context answered with something else");
+	if (cursor_list(&c, &count) < 0 || count != 4)
+		return NULL;
+	status = c;
+	if (cursor_skip(&c) < 0)
+		return NULL;
+	status.end = c.at;
+	if (cursor_u64(&c, &process->out_total) < 0 || cursor_u64(&c, &process->err_total) < 0 ||
+	    cursor_bool(&c, &late) < 0)
+		return NULL;
+	error_set_memory(error);
+	ret = message_new((size_t)(status.end - status.at));
+	if (!ret)
+		return NULL;
+	ret->header = m->header;
+	memcpy(ret->payload, status.at, ret->size);
+	if (late) {
+		error_set(error, MITOGEN_ERR_TIMEOUT, "the program was ended: its time was over");
+		message_set_failure(ret, error);
+	}
+	return ret;
+}
+
+/* The call was answered, or failed. */
+static void exited(void *owner, struct mitogen_message *m)
+{
+	struct process_object *process = owner;
+	struct mitogen_message *status;
+	mitogen_error error;
+
 	process->exit = m;
 	if (message_failure(m)) {
-		exit_if_complete(process);
+		put_exit(process);
 		return;
 	}
-	if (cursor_list(&c, &count) < 0 || count != 4 || cursor_skip(&c) < 0 ||
-	    cursor_u64(&c, &process->out_total) < 0 || cursor_u64(&c, &process->err_total) < 0 ||
-	    cursor_bool(&c, &late) < 0) {
-		error_set(&error, MITOGEN_ERR_TYPE,
-			  "exec: the context answered with something else");
+	status = read_answer(process, m, &error);
+	if (!status) {
 		message_set_failure(m, &error);
-	} else if (late) {
-		error_set(&error, MITOGEN_ERR_TIMEOUT, "the program was ended: its time was over");
-		message_set_failure(m, &error);
-	} else {
-		/* the user reads the status alone: the payload becomes that item */
-		status = message_new(m->size - 1);
-		if (status) {
-			memcpy(status->payload, m->payload + 1, status->size);
-			c = (struct cursor){status->payload, status->payload + status->size};
-			cursor_skip(&c);
-			status->size = (size_t)(c.at - status->payload);
-			status->header = m->header;
-			process->exit = status;
-			message_unref(m);
-		} else {
-			error_set_memory(&error);
-			message_set_failure(m, &error);
-		}
+		put_exit(process);
+		return;
 	}
+	process->exit = status;
+	message_unref(m);
 	exit_if_complete(process);
 }
 
@@ -178,9 +208,10 @@ static void started(struct process_object *process, struct cursor *c)
 	struct mitogen_message *m;
 	uint32_t stdin_handle;
 
-	if (process->control || cursor_skip(c) < 0 || cursor_u32(c, &stdin_handle) < 0 ||
+	if (process->is_started || cursor_skip(c) < 0 || cursor_u32(c, &stdin_handle) < 0 ||
 	    cursor_u32(c, &process->control) < 0)
 		return;
+	process->is_started = true;
 	m = message_new((size_t)(c->at - pid.at));
 	if (m) {
 		memcpy(m->payload, pid.at, m->size);
@@ -236,6 +267,16 @@ static void output_taken(const struct mitogen_message *m)
 	api_unlock(api);
 }
 
+static void put_output(struct output *output, struct mitogen_message *m)
+{
+	struct process_object *process = output->process;
+	size_t size = m->size;
+
+	/* a program must not wait for a receiver that is closed */
+	if (!put(process, m, output->event))
+		inflow_consumed(process->api->router, &output->flow, size);
+}
+
 static void output_received(struct router *router, struct handle *handle, struct mitogen_message *m)
 {
 	struct inflow *flow = LIST_OWNER(handle, struct inflow, handle);
@@ -248,16 +289,33 @@ static void output_received(struct router *router, struct handle *handle, struct
 	}
 	if (m->header.kind == FRAME_RAW && m->size > 0) {
 		m->taken = output_taken;
-		put(process, m, output->event);
-		exit_if_complete(process);
+		put_output(output, m);
 		return;
 	}
 	if (m->header.kind == FRAME_CBOR && output->event == MITOGEN_EVENT_STDOUT)
 		note(process, m);
+	output->has_ended |= m->header.kind == FRAME_DEAD;
 	message_unref(m);
+	exit_if_complete(process);
 }
 
-static const struct handle_ops output_ops = {.receive = output_received};
+/* Nothing more can come. If the call is not answered yet, its failure is the exit. */
+static void output_lost(struct router *router, struct handle *handle, const mitogen_error *why)
+{
+	struct inflow *flow = LIST_OWNER(handle, struct inflow, handle);
+	struct process_object *process = LIST_OWNER(flow, struct output, flow)->process;
+	mitogen_error error = *why;
+
+	(void)router;
+	if (!process->exit)
+		return;
+	error_prefix(&error, "%s%s", error.where, *error.where ? ": " : "");
+	message_set_failure(process->exit, &error);
+	put_exit(process);
+}
+
+static const struct handle_ops output_ops = {
+	.receive = output_received, .lost = output_lost, .is_one_frame = true};
 
 /* ---- The interface ---- */
 
@@ -429,7 +487,7 @@ static size_t send_input(struct process_object *process, const uint8_t *data, si
 		if (!m)
 			break;
 		memcpy(m->payload, data + sent, length);
-		if (process->control) {
+		if (process->is_started) {
 			outflow_send(process->api->router, &process->in, m, false);
 		} else {
 			list_append(&process->early, &m->link);
@@ -449,7 +507,7 @@ ptrdiff_t mitogen_process_write(mitogen_process handle, const void *data, size_t
 
 	if (!process)
 		return r;
-	room = process->control ? outflow_room(&process->in) : FLOW_WINDOW - process->early_size;
+	room = process->is_started ? outflow_room(&process->in) : FLOW_WINDOW - process->early_size;
 	if (process->stdin_ends || process->stdin_is_closed) {
 		r = error_set(err, MITOGEN_ERR_CLOSED, "the program's stdin is closed");
 	} else {
@@ -469,7 +527,7 @@ int mitogen_process_close_stdin(mitogen_process handle, mitogen_error *err)
 
 	if (!process)
 		return r;
-	if (!process->stdin_ends && !process->stdin_is_closed && process->control)
+	if (!process->stdin_ends && !process->stdin_is_closed && process->is_started)
 		outflow_end(process->api->router, &process->in);
 	process->stdin_ends = true;
 	api_unlock(process->api);
@@ -487,7 +545,7 @@ int mitogen_process_signal(mitogen_process handle, int signal, mitogen_error *er
 		r = error_set(err, MITOGEN_ERR_USAGE, "%d is no signal", signal);
 	else if (process->has_ended)
 		r = error_set(err, MITOGEN_ERR_CLOSED, "the program has ended");
-	else if (process->control && signal)
+	else if (process->is_started && signal)
 		send_control(process, signal);
 	else if (signal)
 		process->signals |= UINT64_C(1) << signal;

@@ -19,12 +19,12 @@ void mitogen_message_unref(mitogen_message *m)
 
 mitogen_router mitogen_message_router(const mitogen_message *m)
 {
-	return (mitogen_router){m->router_ref};
+	return (mitogen_router){m ? m->router_ref : 0};
 }
 
 mitogen_context mitogen_message_from(const mitogen_message *m)
 {
-	struct api_router *api = api_lock(m->router_ref, NULL, NULL);
+	struct api_router *api = m ? api_lock(m->router_ref, NULL, NULL) : NULL;
 	mitogen_context from = {0};
 
 	if (!api)

@@ -68,10 +68,12 @@ static void store_integer(const mitogen_out *out, uint64_t bits)
 
 static int read_integer(struct cursor *c, const mitogen_out *out, mitogen_error *err)
 {
-	unsigned bits = out->size * 8;
 	bool is_signed = out->type == MITOGEN_OUT_INT, negative;
-	uint64_t magnitude, limit = UINT64_MAX >> (64 - bits);
+	uint64_t magnitude, limit = UINT64_MAX;
 
+	if (out->size != 1 && out->size != 2 && out->size != 4 && out->size != 8)
+		return error_set(err, MITOGEN_ERR_USAGE, "an integer of %u bytes", out->size);
+	limit >>= 64 - 8 * out->size;
 	if (is_signed)
 		limit >>= 1;
 	if (cursor_bool(c, &negative) == 0) {
@@ -184,6 +186,16 @@ static int read_secret(struct mitogen_message *m, struct cursor *c, mitogen_secr
 	return 0;
 }
 
+/* What comes from a child may name what is below it, and us: nobody else is its to give away. */
+static int check_named(const struct mitogen_message *m, const struct router *router, uint32_t id,
+		       mitogen_error *err)
+{
+	if (m->named_count == 0 || id - m->named_first < m->named_count || id == router->id)
+		return 0;
+	return error_set(err, MITOGEN_ERR_REFUSED,
+			 "context %u was named by one that is not above it", id);
+}
+
 static int read_context(struct mitogen_message *m, struct cursor *c, mitogen_context *ret,
 			mitogen_error *err)
 {
@@ -196,20 +208,30 @@ static int read_context(struct mitogen_message *m, struct cursor *c, mitogen_con
 	api = api_lock(m->router_ref, err, &r);
 	if (!api)
 		return r;
-	*ret = api_context_handle(api->router, context_of_id(api->router, id));
+	r = check_named(m, api->router, id, err);
+	if (r == 0)
+		*ret = api_context_handle(api->router, context_of_id(api->router, id));
 	api_unlock(api);
-	return 0;
+	return r;
 }
 
 static int read_sender(struct mitogen_message *m, struct cursor *c, mitogen_sender *ret,
 		       mitogen_error *err)
 {
+	struct api_router *api;
 	uint32_t id, handle;
+	int r = 0;
 
 	if (cursor_sender(c, &id, &handle) < 0)
 		return fail_type(cursor_type(c), "a sender", err);
-	*ret = (mitogen_sender){.router = m->router_ref, .context = id, .handle = handle};
-	return 0;
+	api = api_lock(m->router_ref, err, &r);
+	if (!api)
+		return r;
+	r = check_named(m, api->router, id, err);
+	if (r == 0)
+		*ret = (mitogen_sender){.router = m->router_ref, .context = id, .handle = handle};
+	api_unlock(api);
+	return r;
 }
 
 /* A cursor at the item, which is not entered: .left counts what follows for mitogen_next. */

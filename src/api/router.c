@@ -110,6 +110,11 @@ mitogen_router mitogen_router_new_with(const mitogen_router_options *options, mi
 					 : "mitogen_init or mitogen_start must come first in main");
 		return (mitogen_router){0};
 	}
+	if (options->max_message > MESSAGE_SIZE_MAX) {
+		error_set(err, MITOGEN_ERR_USAGE, "max_message: %zu bytes; at most %u",
+			  options->max_message, MESSAGE_SIZE_MAX);
+		return (mitogen_router){0};
+	}
 	set_log(options);
 	router = new_router(err);
 	if (!router)
@@ -130,6 +135,11 @@ mitogen_router mitogen_router_new_with(const mitogen_router_options *options, mi
 	if (options->shutdown_ms > 0)
 		api->shutdown_ms = options->shutdown_ms;
 	api->image = options->image ? sys_strdup(options->image) : NULL;
+	if (options->image && !api->image) { /* running another program would be worse */
+		error_set_memory(err);
+		mitogen_router_close((mitogen_router){api->ref});
+		return (mitogen_router){0};
+	}
 	return (mitogen_router){api->ref};
 }
 

@@ -32,31 +32,33 @@ int fd_move_high(int fd)
 	return high;
 }
 
-static int move_both_high(int ret[2], int made)
+static int move_both_high(int ret[2], const int made[2])
 {
-	int fds[2];
+	int high[2] = {fd_move_high(made[0]), fd_move_high(made[1])};
 
-	if (made < 0)
-		return -1;
-	fds[0] = fd_move_high(ret[0]);
-	fds[1] = fd_move_high(ret[1]);
-	if (fds[0] < 0 || fds[1] < 0) {
-		fd_close(fds[0]);
-		fd_close(fds[1]);
+	if (high[0] < 0 || high[1] < 0) {
+		fd_close(high[0]);
+		fd_close(high[1]);
 		return -1;
 	}
-	memcpy(ret, fds, sizeof(fds));
+	memcpy(ret, high, sizeof(high));
 	return 0;
 }
 
 int fd_socketpair(int ret[2])
 {
-	return move_both_high(ret, sys.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ret));
+	int made[2];
+
+	return sys.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, made) < 0
+		       ? -1
+		       : move_both_high(ret, made);
 }
 
 int fd_pipe(int ret[2])
 {
-	return move_both_high(ret, sys.pipe2(ret, O_CLOEXEC));
+	int made[2];
+
+	return sys.pipe2(made, O_CLOEXEC) < 0 ? -1 : move_both_high(ret, made);
 }
 
 int fd_set_nonblocking(int fd)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "base/log.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -28,8 +29,10 @@ static void sink_stderr(enum log_level level, const char *context, const char *l
 		n = sizeof(text);
 		text[n - 1] = '\n';
 	}
-	/* one write, so that lines of several processes do not mix; there is nowhere to report */
-	if (sys.write(STDERR_FILENO, text, (size_t)n) < 0)
+	/* who logs may hold the router lock: rather lose a line than wait for a reader of stderr; one
+	 * write, so that lines of several processes do not mix */
+	if (poll(&(struct pollfd){.fd = STDERR_FILENO, .events = POLLOUT}, 1, 0) == 1 &&
+	    sys.write(STDERR_FILENO, text, (size_t)n) < 0)
 		return;
 }
 

@@ -175,9 +175,9 @@ int spawn_find(const char *name, const char *path, char **ret)
 	candidate = sys.malloc(room);
 	if (!candidate)
 		return -1;
-	if (is_path) {
+	if (is_path) { /* it may be meant from another directory; exec tells */
 		snprintf(candidate, room, "%s", name);
-		error = check_program(candidate);
+		error = *name ? 0 : ENOENT;
 	} else {
 		error = find_in_path(name, path, candidate, room);
 	}

@@ -30,7 +30,7 @@ enum spawn_stage { /* what failed */
  * empty mask. The caller reaps it. */
 pid_t spawn_start(const struct spawn *spawn, enum spawn_stage *ret_stage);
 
-/* Finds name as execvp would: as it is if it has a slash, otherwise in the directories of path
- * (NULL: the system's default). 0 and *ret for sys.free, or -1 with errno: ENOENT, EACCES if all
+/* Finds name as execvp would: as it is, unchecked, if it has a slash, otherwise in the directories of
+ * path (NULL: the system's default). 0 and *ret for sys.free, or -1 with errno: ENOENT, EACCES if all
  * that there is may not be executed, ENOMEM. */
 int spawn_find(const char *name, const char *path, char **ret);

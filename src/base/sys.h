@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The one table through which allocation, the clock and those system calls go whose failure the
- * library handles. base/faults.h replaces entries in test builds; nothing else does.
+ * The one table through which allocation, the clock and those system calls go whose failures are
+ * worth injecting: they occur in practice, and something is to be handled. base/faults.h replaces
+ * entries in test builds; nothing else does.
  */
 #pragma once
 

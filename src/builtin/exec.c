@@ -48,6 +48,7 @@ struct job {
 	struct inflow stdin_flow;
 	struct handle control;
 	bool ports_are_open, is_late, is_closing;
+	bool is_reaped; /* by somebody else: nobody knows its status */
 	int status;
 	struct timer timer;
 	struct closing closing;
@@ -77,7 +78,14 @@ static void answer(struct job *job)
 	struct mitogen_writer w;
 	struct mitogen_message *m;
 	int status = job->status, ignored;
+	mitogen_error error;
 
+	if (job->is_reaped) {
+		error_set(&error, MITOGEN_ERR_SYSTEM,
+			  "the program has ended, nobody knows how: SIGCHLD is ignored there");
+		router_reply_error(job->router, job->request, &error, false);
+		return;
+	}
 	message_writer_init(&w);
 	writer_list_head(&w, 4);
 	writer_int(&w, WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status));
@@ -145,7 +153,8 @@ static void process_ended(struct process *process, int status)
 {
 	struct job *job = LIST_OWNER(process, struct job, process);
 
-	job->status = status == -1 ? 0 : status;
+	job->status = status;
+	job->is_reaped = status == -1;
 	drop_stdin(job);
 	if (job->out.source.fd >= 0 || job->err.source.fd >= 0)
 		send_note(job, EXEC_NOTE_ENDED);
@@ -260,10 +269,9 @@ static void write_stdin(struct job *job)
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0 && errno == EAGAIN) {
-			broker_want(&job->router->broker, &job->stdin_pipe, POLLER_WRITE);
+		if (n < 0 && errno == EAGAIN &&
+		    broker_want(&job->router->broker, &job->stdin_pipe, POLLER_WRITE) == 0)
 			return;
-		}
 		if (n < 0) { /* the program reads no more */
 			drop_stdin(job);
 			send_note(job, EXEC_NOTE_STDIN_CLOSED);
@@ -317,7 +325,8 @@ static void stdin_lost(struct router *router, struct handle *handle, const mitog
 	end_job(&LIST_OWNER(flow, struct job, stdin_flow)->resident, false);
 }
 
-static const struct handle_ops stdin_ops = {.receive = stdin_received, .lost = stdin_lost};
+static const struct handle_ops stdin_ops = {
+	.receive = stdin_received, .lost = stdin_lost, .is_one_frame = true};
 
 /* ---- Signals ---- */
 
@@ -334,7 +343,7 @@ static void control_received(struct router *router, struct handle *handle,
 	message_unref(m);
 }
 
-static const struct handle_ops control_ops = {.receive = control_received};
+static const struct handle_ops control_ops = {.receive = control_received, .is_one_frame = true};
 
 /* ---- The beginning ---- */
 
@@ -469,7 +478,7 @@ void builtin_exec(struct router *router, struct mitogen_message *m)
 	struct job *job = new_job(router, m);
 	mitogen_error error;
 	pid_t pid = -1;
-	int r = exec_request_read(m, &request, &error);
+	int r = exec_request_read(m, router->environment, &request, &error);
 
 	if (r == 0 && (!job || open_ports(job, request.caller_id) < 0))
 		r = error_set_memory(&error);

@@ -79,17 +79,16 @@ static bool is_changed(char *const *changes, size_t count, const char *entry)
 	return false;
 }
 
-/* Our environment under the changes at the start of env: a name alone removes it, the last one of a
- * name counts. */
-static int complete_env(char **env, size_t changes)
+/* base under the changes at the start of env, which has room for both: a name alone removes it, the
+ * last one of a name counts. */
+static int complete_env(char **env, size_t changes, char *const *base)
 {
-	extern char **environ;
 	size_t count = changes, kept = 0;
 
-	for (char **entry = environ; *entry; entry++) {
-		if (is_changed(env, changes, *entry))
+	for (; *base; base++) {
+		if (is_changed(env, changes, *base))
 			continue;
-		env[count] = sys_strdup(*entry);
+		env[count] = sys_strdup(*base);
 		if (!env[count++])
 			return MITOGEN_ERR_MEMORY;
 	}
@@ -105,12 +104,11 @@ static int complete_env(char **env, size_t changes)
 	return 0;
 }
 
-static size_t environ_count(void)
+static size_t count_strings(char *const *strings)
 {
-	extern char **environ;
 	size_t count = 0;
 
-	while (environ[count])
+	while (strings[count])
 		count++;
 	return count;
 }
@@ -153,7 +151,8 @@ static int read_rest(struct cursor *c, struct exec_request *ret)
 	return 0;
 }
 
-int exec_request_read(const struct mitogen_message *m, struct exec_request *ret, mitogen_error *err)
+int exec_request_read(const struct mitogen_message *m, char *const *environment,
+		      struct exec_request *ret, mitogen_error *err)
 {
 	struct cursor c = dispatch_arguments(m);
 	size_t argc = 0, changes = 0;
@@ -164,9 +163,9 @@ int exec_request_read(const struct mitogen_message *m, struct exec_request *ret,
 	if (cursor_list(&c, &count) == 0 && count == ARGUMENTS)
 		r = read_strings(&c, 0, &ret->argv, &argc);
 	if (r == 0)
-		r = read_strings(&c, environ_count(), &ret->env, &changes);
+		r = read_strings(&c, count_strings(environment), &ret->env, &changes);
 	if (r == 0)
-		r = complete_env(ret->env, changes);
+		r = complete_env(ret->env, changes, environment);
 	if (r == 0)
 		r = argc > 0 ? read_rest(&c, ret) : MITOGEN_ERR_ARGUMENT;
 	if (r == 0 && ret->caller_id != m->header.src_id)

@@ -17,8 +17,9 @@ struct exec_request {       /* strings and arrays belong to it; exec_request_cle
 
 struct mitogen_message;
 
-/* 0, or a negative code with err set: MITOGEN_ERR_ARGUMENT, _MEMORY, or _SYSTEM when there is no such
+/* environment: what the changes in the request apply to; NULL-terminated. 0, or a negative code with
+ * err set: MITOGEN_ERR_ARGUMENT, _MEMORY, or _SYSTEM when there is no such
  * program. ret can be cleared in any case. */
-int exec_request_read(const struct mitogen_message *m, struct exec_request *ret,
-		      mitogen_error *err);
+int exec_request_read(const struct mitogen_message *m, char *const *environment,
+		      struct exec_request *ret, mitogen_error *err);
 void exec_request_clear(struct exec_request *request);

@@ -61,6 +61,7 @@ static int parse(const uint8_t *data, size_t size, struct config *config)
 		{"ids", offsetof(struct config, ids)},
 		{"log", offsetof(struct config, log_level)},
 		{"max", offsetof(struct config, max_message)},
+		{"patience", offsetof(struct config, patience_ms)},
 	};
 	struct cursor c = {data, data + size};
 	uint64_t count;

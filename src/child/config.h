@@ -14,7 +14,8 @@ struct config {
 	uint32_t ids; /* how many, ours being the first */
 	uint32_t log_level;
 	uint32_t max_message;
-	char path[16384]; /* our name, as the parent has it: DEPTH_MAX parts */
+	uint32_t patience_ms; /* that a function has to end when we are asked to */
+	char path[16384];     /* our name, as the parent has it: DEPTH_MAX parts */
 };
 
 /* Reads it from fd, waiting. 0, or -1: the parent is gone or sent something else. */

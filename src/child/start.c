@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/environment.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/sys.h"
@@ -18,7 +19,6 @@
 #include "wire/bootstrap.h"
 #include "wire/handles.h"
 
-#define PATIENCE_MS  5000 /* for a function that runs when we are asked to end */
 #define LAST_WORK_MS 2000 /* for what is below us, when our parent is gone */
 
 static struct {
@@ -26,6 +26,7 @@ static struct {
 	struct neighbour parent;
 	struct handle shutdown;
 	struct timer patience;
+	int patience_ms; /* for a function that runs when we are asked to end */
 	bool is_orphan;
 	bool main_is_done; /* the main thread runs nothing any more */
 } self;
@@ -44,14 +45,26 @@ __attribute__((noreturn)) static void give_up(const char *why)
 
 /* ---- The end ---- */
 
+/* The last answers have gone out, and nothing is left that could make more. */
+static void stop_if_done(struct router *router)
+{
+	if (self.main_is_done && router->closing && list_is_empty(&router->residents) &&
+	    stream_is_idle(&self.parent.stream))
+		broker_stop(&router->broker);
+}
+
 /* Nothing is below us any more. Broker thread. */
 static void closed(struct router *router)
 {
 	/* an orphan's functions have nobody to work for; a hanging one cannot be ended otherwise */
 	if (self.is_orphan)
 		_exit(0);
-	if (self.main_is_done)
-		broker_stop(&router->broker);
+	stop_if_done(router);
+}
+
+static void parent_drained(struct neighbour *neighbour)
+{
+	stop_if_done(neighbour->router);
 }
 
 static void out_of_patience(struct timer *timer)
@@ -62,8 +75,10 @@ static void out_of_patience(struct timer *timer)
 
 static void begin_end(struct router *router, bool is_orphan)
 {
-	int patience_ms = is_orphan ? LAST_WORK_MS : PATIENCE_MS;
+	int patience_ms = is_orphan ? LAST_WORK_MS : self.patience_ms;
 
+	if (router->closing && !is_orphan)
+		return;
 	self.is_orphan |= is_orphan;
 	broker_set_timer(&router->broker, &self.patience, clock_deadline(patience_ms));
 	router_close(router, is_orphan);
@@ -77,7 +92,10 @@ static void parent_ended(struct neighbour *neighbour, const char *why)
 	begin_end(neighbour->router, true);
 }
 
-static const struct neighbour_events parent_events = {.ended = parent_ended};
+static const struct neighbour_events parent_events = {
+	.ended = parent_ended,
+	.drained = parent_drained,
+};
 
 static void shutdown_received(struct router *router, struct handle *handle,
 			      struct mitogen_message *m)
@@ -89,6 +107,7 @@ static void shutdown_received(struct router *router, struct handle *handle,
 
 static const struct handle_ops shutdown_ops = {
 	.receive = shutdown_received,
+	.is_one_frame = true,
 	.policy = handles_allow_parents,
 };
 
@@ -133,8 +152,7 @@ static void finish_main(struct router *router)
 	fflush(NULL); /* what functions printed */
 	broker_lock(&router->broker);
 	self.main_is_done = true;
-	if (router->closing && list_is_empty(&router->residents))
-		broker_stop(&router->broker);
+	stop_if_done(router);
 	broker_unlock(&router->broker);
 	pthread_join(router->broker.thread, NULL);
 	_exit(0);
@@ -171,7 +189,11 @@ void child_run(const struct builtin *builtins, void (*prepare)(struct router *ro
 	router->next_id = config.id + 1;
 	router->end_id = config.id + config.ids;
 	router->max_message = config.max_message;
+	self.patience_ms = config.patience_ms <= INT32_MAX ? (int)config.patience_ms : INT32_MAX;
 	router->builtins = builtins;
+	router->environment = environment_copy();
+	if (!router->environment)
+		give_up("it is out of memory");
 	router->on_closed = closed;
 	open_ports(router, &config, in, out);
 	prepare(router);

@@ -63,7 +63,7 @@ static int help_command(int argc, char **argv)
 {
 	const struct command *command = argc > 1 ? find(argv[1]) : NULL;
 
-	if (argc > 1 && strcmp(argv[1], "--help") == 0)
+	if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
 		command = &command_help;
 	if (argc > 1 && !command)
 		return complain(argv[1]);

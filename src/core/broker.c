@@ -90,6 +90,11 @@ bool broker_is_current(const struct broker *broker)
 	return broker->running && pthread_equal(pthread_self(), broker->thread);
 }
 
+bool broker_may_act(const struct broker *broker)
+{
+	return !broker->running || broker_is_current(broker);
+}
+
 void broker_lock(struct broker *broker)
 {
 	pthread_mutex_lock(&broker->lock);
@@ -149,6 +154,7 @@ int broker_want(struct broker *broker, struct source *source, unsigned events)
 
 	if (events == before)
 		return 0;
+	assert(broker_may_act(broker));
 	source->wanted = events;
 	if (broker->ops->update(broker->poller, source, before) == 0)
 		return 0;

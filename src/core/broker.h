@@ -52,6 +52,8 @@ void broker_stop(struct broker *broker);
 /* After the thread has ended, or if it never started. */
 void broker_clear(struct broker *broker);
 bool broker_is_current(const struct broker *broker); /* is this its thread? */
+/* May this thread do what is the broker thread's? Also before that runs and after it has ended. */
+bool broker_may_act(const struct broker *broker);
 
 /* Any thread. Dropping the lock wakes the latches that were filled under it. */
 void broker_lock(struct broker *broker);

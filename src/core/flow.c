@@ -150,7 +150,7 @@ static void receive(struct router *router, struct handle *handle, struct mitogen
 	message_unref(m);
 }
 
-static const struct handle_ops credit_ops = {.receive = receive};
+static const struct handle_ops credit_ops = {.receive = receive, .is_one_frame = true};
 
 int flow_open(struct router *router)
 {

@@ -91,9 +91,16 @@ static struct mitogen_message *join(const struct router *router, struct mitogen_
 	return before;
 }
 
+/* Counts what a child has us keep. */
+static void charge(struct neighbour *from, const struct mitogen_message *m, int sign)
+{
+	if (from && !from->is_parent)
+		from->partial_bytes += sign > 0 ? m->size : -m->size;
+}
+
 /* Puts the frame behind what came before it. Returns the whole message, or NULL: more is to come. */
 static struct mitogen_message *reassemble(const struct router *router, struct handle *handle,
-					  struct mitogen_message *frame)
+					  struct mitogen_message *frame, struct neighbour *from)
 {
 	struct mitogen_message *before = NULL;
 
@@ -105,10 +112,16 @@ static struct mitogen_message *reassemble(const struct router *router, struct ha
 	}
 	if (before) {
 		list_remove(&before->link);
+		charge(from, before, -1);
 		frame = join(router, before, frame);
 	}
 	if (!(frame->header.flags & FRAME_MORE))
 		return frame;
+	charge(from, frame, 1);
+	if (from && from->partial_bytes > router->max_message) {
+		charge(from, frame, -1);
+		spoil(frame, MITOGEN_ERR_TOO_BIG, "too much is incomplete at the same time");
+	}
 	list_append(&handle->partial, &frame->link);
 	return NULL;
 }
@@ -119,8 +132,12 @@ static bool is_allowed(struct router *router, const struct handle *handle,
 {
 	const struct context *respondent = handle->respondent;
 
+	if (handle->ops->is_one_frame && m->header.flags & FRAME_MORE)
+		return false;
 	/* a failure on the way out is reported by ourselves */
 	if (respondent && from && router_neighbour(router, respondent->id) != from)
+		return false;
+	if (respondent && m->header.kind != FRAME_DEAD && m->header.src_id != respondent->id)
 		return false;
 	return !handle->ops->policy || handle->ops->policy(router, m);
 }
@@ -142,7 +159,7 @@ void handles_deliver(struct router *router, struct mitogen_message *frame, struc
 		return;
 	}
 	if (frame->header.flags & FRAME_MORE || !list_is_empty(&handle->partial))
-		frame = reassemble(router, handle, frame);
+		frame = reassemble(router, handle, frame, from);
 	if (!frame)
 		return;
 	if (frame->header.kind != FRAME_RAW && frame->size > 0 &&
@@ -156,5 +173,25 @@ void handles_deliver(struct router *router, struct mitogen_message *frame, struc
 	if (frame->failure)
 		frame->header.kind = FRAME_DEAD;
 	frame->router_ref = router->api_ref;
+	if (from && !from->is_parent && from->blocks.count > 0) {
+		frame->named_first = from->blocks.blocks[0].first;
+		frame->named_count = from->blocks.blocks[0].count;
+	}
 	handle->ops->receive(router, handle, frame);
+}
+
+void handles_drop_partial(struct router *router, const struct id_blocks *sources)
+{
+	for (struct map_node *node = NULL; (node = map_next(&router->handles, node)) != NULL;) {
+		struct handle *handle = MAP_OWNER(node, struct handle, by_number);
+
+		LIST_FOR_EACH_SAFE (part, &handle->partial) {
+			struct mitogen_message *m = LIST_OWNER(part, struct mitogen_message, link);
+
+			if (!id_blocks_contain(sources, m->header.src_id))
+				continue;
+			list_remove(&m->link);
+			message_unref(m);
+		}
+	}
 }

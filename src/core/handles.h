@@ -14,6 +14,7 @@
 
 struct context;
 struct handle;
+struct id_blocks;
 struct mitogen_message;
 struct neighbour;
 struct router;
@@ -24,6 +25,7 @@ struct handle_ops { /* router lock held; on the broker thread, or on a thread th
 	void (*receive)(struct router *router, struct handle *handle, struct mitogen_message *m);
 	/* The respondent is lost, nothing more can come; removes the handle. NULL: does nothing. */
 	void (*lost)(struct router *router, struct handle *handle, const mitogen_error *why);
+	bool is_one_frame; /* what needs several frames is refused */
 	/* May who sent it? NULL: anyone who knows the number. */
 	bool (*policy)(const struct router *router, const struct mitogen_message *m);
 };
@@ -31,7 +33,8 @@ struct handle_ops { /* router lock held; on the broker thread, or on a thread th
 struct handle { /* sits in its owner */
 	struct map_node by_number;
 	const struct handle_ops *ops;
-	struct context *respondent; /* only what comes over the stream that leads to it counts */
+	/* Only what it sent counts, and failures that come over the stream that leads to it. */
+	struct context *respondent;
 	struct list of_respondent;
 	struct list partial; /* messages of which more is to come, one a source */
 };
@@ -44,6 +47,9 @@ void handles_remove(struct router *router, struct handle *handle);
 struct handle *handles_find(const struct router *router, uint32_t number);
 /* A frame for us; taken over. from: NULL if we sent it ourselves. */
 void handles_deliver(struct router *router, struct mitogen_message *frame, struct neighbour *from);
+
+/* Forgets the incomplete messages of these sources. */
+void handles_drop_partial(struct router *router, const struct id_blocks *sources);
 
 /* A policy: our parent, its ancestors, or we ourselves had it sent. */
 bool handles_allow_parents(const struct router *router, const struct mitogen_message *m);

@@ -67,19 +67,20 @@ static void wake_later(struct latch *latch, struct latch **wakes)
 	*wakes = latch_ref(latch);
 }
 
-void latch_put(struct latch *latch, struct mitogen_message *m, struct latch **wakes)
+bool latch_put(struct latch *latch, struct mitogen_message *m, struct latch **wakes)
 {
 	pthread_mutex_lock(&latch->lock);
 	if (latch->closed) {
 		pthread_mutex_unlock(&latch->lock);
 		message_unref(m);
-		return;
+		return false;
 	}
 	if (list_is_empty(&latch->messages))
 		signal_event(latch);
 	list_append(&latch->messages, &m->link);
 	wake_later(latch, wakes);
 	pthread_mutex_unlock(&latch->lock);
+	return true;
 }
 
 void latch_close(struct latch *latch, struct latch **wakes)

@@ -36,9 +36,9 @@ struct latch *latch_new(void); /* NULL: no memory */
 struct latch *latch_ref(struct latch *latch);
 void latch_unref(struct latch *latch);
 
-/* Any thread, router lock held; wakes is the broker's list of latches to wake. Takes the message over; a closed latch
- * drops it. */
-void latch_put(struct latch *latch, struct mitogen_message *m, struct latch **wakes);
+/* Any thread, router lock held; wakes is the broker's list of latches to wake. Takes the message over;
+ * false: the latch is closed, the message was dropped. */
+bool latch_put(struct latch *latch, struct mitogen_message *m, struct latch **wakes);
 /* The same; wakes all sleepers, who get what is still queued first. */
 void latch_close(struct latch *latch, struct latch **wakes);
 /* Without any lock: wakes all latches of the list, as broker_unlock does. */

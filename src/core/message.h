@@ -33,9 +33,10 @@ struct mitogen_message {
 	uint32_t process_ref; /* of an event: the number of the public handle */
 	/* A receiver has handed it to the user; no lock held. NULL: nobody wants to know. */
 	void (*taken)(const struct mitogen_message *m);
-	mitogen_error *failure;         /* what it reports, instead of a value */
-	const mitogen_export *function; /* a call's */
-	size_t arguments;               /* a call's: offset of its argument list in the payload */
+	mitogen_error *failure;            /* what it reports, instead of a value */
+	uint32_t named_first, named_count; /* IDs that it may name, and ours; count 0: any */
+	const mitogen_export *function;    /* a call's */
+	size_t arguments; /* a call's: offset of its argument list in the payload */
 	bool replied;
 	struct message_string *strings; /* NUL-terminated copies lent to the reader */
 

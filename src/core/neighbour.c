@@ -35,10 +35,19 @@ static void on_ended(struct stream *stream, const char *why)
 	neighbour->events->ended(neighbour, why);
 }
 
+static void on_drained(struct stream *stream)
+{
+	struct neighbour *neighbour = LIST_OWNER(stream, struct neighbour, stream);
+
+	if (neighbour->events->drained)
+		neighbour->events->drained(neighbour);
+}
+
 static const struct stream_events stream_events = {
 	.frame = on_frame,
 	.greeting = on_greeting,
 	.ended = on_ended,
+	.drained = on_drained,
 };
 
 static void fail_task(struct task *task)
@@ -66,6 +75,7 @@ void neighbour_close(struct neighbour *neighbour)
 {
 	list_remove(&neighbour->failure.link);
 	router_remove_routes(neighbour->router, neighbour);
+	handles_drop_partial(neighbour->router, &neighbour->blocks);
 	stream_close(&neighbour->stream);
 	id_blocks_clear(&neighbour->blocks);
 }

@@ -15,6 +15,7 @@ struct neighbour_events { /* broker thread, router lock held */
 	/* See struct stream_events. */
 	ptrdiff_t (*greeting)(struct neighbour *neighbour, const uint8_t *data, size_t size);
 	void (*ended)(struct neighbour *neighbour, const char *why);
+	void (*drained)(struct neighbour *neighbour); /* may be NULL */
 };
 
 struct neighbour {
@@ -25,7 +26,8 @@ struct neighbour {
 	bool is_parent;   /* trusted: may claim any source */
 	struct id_blocks blocks;
 	struct task failure;
-	const char *failed; /* why */
+	const char *failed;   /* why */
+	size_t partial_bytes; /* of its messages of which more is to come */
 };
 
 void neighbour_init(struct neighbour *neighbour, struct router *router,

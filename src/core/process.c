@@ -27,10 +27,10 @@ static void stop_watching(struct process *process)
 static void look(struct process *process)
 {
 	siginfo_t info = {0};
+	bool is_there = waitid(P_PID, (id_t)process->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 	int status = -1;
 
-	if (waitid(P_PID, (id_t)process->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-	    info.si_pid == 0) {
+	if (is_there && info.si_pid == 0) {
 		if (process->pidfd.fd >= 0)
 			return;
 		broker_set_timer(process->broker, &process->look,
@@ -40,7 +40,8 @@ static void look(struct process *process)
 		return;
 	}
 	stop_watching(process);
-	if (process->kill_group) /* as long as it is not reaped, the number is not used again */
+	if (process->kill_group &&
+	    is_there) /* as long as it is not reaped, the number is not used again */
 		kill(-process->pid, SIGKILL);
 	while (sys.waitpid(process->pid, &status, 0) < 0) {
 		if (errno == EINTR)
@@ -80,8 +81,11 @@ void process_watch(struct process *process, struct broker *broker, pid_t pid,
 
 void process_signal(const struct process *process, int signal, bool group)
 {
-	if (process->pid > 0)
-		kill(group ? -process->pid : process->pid, signal);
+	if (process->pid <= 0)
+		return;
+	/* it may have left its group, and must not escape by that */
+	if (!group || kill(-process->pid, signal) < 0 || signal == SIGKILL)
+		kill(process->pid, signal);
 }
 
 static const char *signal_name(int number)

@@ -12,6 +12,10 @@
 #include "wire/handles.h"
 #include "wire/utf8.h"
 
+#define UNREAD_MAX (16u << 20) /* bytes that may wait for a child that gets failures only */
+
+static void deliver_local(struct task *task);
+
 int router_init(struct router *router, uint32_t id, const uint32_t *ancestors,
 		size_t ancestor_count, const char *path)
 {
@@ -31,12 +35,17 @@ int router_init(struct router *router, uint32_t id, const uint32_t *ancestors,
 		router->ancestors[i] = ancestors[i];
 	list_init(&router->lost_contexts);
 	list_init(&router->residents);
+	list_init(&router->local);
+	router->deliver_local.run = deliver_local;
 	list_init(&router->outflows);
 	return 0;
 }
 
 void router_clear(struct router *router)
 {
+	for (struct list *node; (node = list_pop(&router->local)) != NULL;)
+		message_unref(LIST_OWNER(node, struct mitogen_message, link));
+	sys.free(router->environment);
 	context_clear_all(router);
 	map_clear(&router->routes);
 	map_clear(&router->handles);
@@ -141,13 +150,32 @@ void router_remove_routes(struct router *router, struct neighbour *neighbour)
 
 /* ---- Sending ---- */
 
+static void deliver_local(struct task *task)
+{
+	struct router *router = LIST_OWNER(task, struct router, deliver_local);
+
+	for (struct list *node; (node = list_pop(&router->local)) != NULL;)
+		handles_deliver(router, LIST_OWNER(node, struct mitogen_message, link), NULL);
+}
+
+/* Ports are served on the broker thread alone. */
+static void deliver(struct router *router, struct mitogen_message *m, struct neighbour *from)
+{
+	if (broker_may_act(&router->broker)) {
+		handles_deliver(router, m, from);
+		return;
+	}
+	list_append(&router->local, &m->link);
+	broker_defer(&router->broker, &router->deliver_local);
+}
+
 static void forward(struct router *router, struct mitogen_message *m, struct neighbour *from,
 		    bool now)
 {
 	struct neighbour *to = router_neighbour(router, m->header.dst_id);
 
 	if (m->header.dst_id == router->id) {
-		handles_deliver(router, m, from);
+		deliver(router, m, from);
 	} else if (to && to != from) {
 		stream_send(&to->stream, m, now);
 	} else {
@@ -293,11 +321,17 @@ void router_reply_error(struct router *router, const struct mitogen_message *req
 void router_reply_dead(struct router *router, const struct mitogen_message *request, int code,
 		       const char *text)
 {
+	struct neighbour *to;
 	struct mitogen_message *m;
 
 	/* never in answer to a failure, or two routers would go on for ever */
 	if (request->header.reply_to == 0 || request->header.kind == FRAME_DEAD)
 		return;
+	to = router_neighbour(router, request->header.src_id);
+	if (to && !to->is_parent && to->stream.normal.bytes > UNREAD_MAX) {
+		neighbour_fail(to, "it asks and does not read the answers");
+		return;
+	}
 	m = message_new_dead(code, text);
 	if (m)
 		router_reply(router, request, m, false);

@@ -37,6 +37,9 @@ struct router {
 	struct list lost_contexts; /* oldest first */
 	uint32_t last_ref, lost_count, children;
 	struct latch *calls; /* for the main thread */
+	struct list local;   /* to ourselves, from another thread than the broker's */
+	struct task deliver_local;
+	char **environment; /* of the programs that we run; sys.free */
 	size_t max_message;
 	bool closing; /* refuses work */
 	struct list residents;

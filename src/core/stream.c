@@ -15,6 +15,7 @@
 #define READ_SIZE    (64u * 1024)
 #define FRAME_MAX    (FRAME_HEADER_SIZE + FRAME_PAYLOAD_MAX)
 #define WRITE_FRAMES 64
+#define DRAIN_MAX    (4u << 20) /* more than a socket holds: somebody still writes */
 _Static_assert(FRAME_MAX + READ_SIZE <= BROKER_SCRATCH, "a read behind an incomplete frame fits");
 #define BATCH_BYTES (32u * 1024) /* senders that do not wait write when so much is queued */
 
@@ -184,7 +185,9 @@ static bool read_some(struct stream *stream)
 
 void stream_drain(struct stream *stream)
 {
-	while (stream->events && stream->is_open) {
+	uint64_t limit = stream->bytes_in + DRAIN_MAX;
+
+	while (stream->events && stream->is_open && stream->bytes_in < limit) {
 		uint64_t before = stream->bytes_in;
 
 		if (!read_some(stream) && stream->bytes_in == before)
@@ -318,11 +321,17 @@ static void flush(struct stream *stream)
 	r = write_some(stream);
 	if (r >= 0) {
 		want_write(stream, r == 0);
+		if (r > 0 && stream->events && stream->events->drained)
+			stream->events->drained(stream);
 		return;
 	}
-	/* what the neighbour sent before it went is still to be read; then comes the end */
+	/* what the neighbour sent before it went is still to be read; then comes the end, even if it
+	 * would go on sending: it reads no more */
 	stream->is_broken = true;
 	drop_all(stream);
+	stream_drain(stream);
+	if (stream->events)
+		end(stream, NULL);
 }
 
 static void flush_task(struct task *task)
@@ -350,6 +359,12 @@ void stream_send(struct stream *stream, struct mitogen_message *m, bool now)
 		write_some(stream);
 	if (first(stream))
 		broker_defer(stream->broker, &stream->flush);
+}
+
+bool stream_is_idle(const struct stream *stream)
+{
+	return list_is_empty(&stream->begun) && list_is_empty(&stream->normal.messages) &&
+	       list_is_empty(&stream->bulk.messages);
 }
 
 /* ---- Opening ---- */

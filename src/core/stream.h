@@ -26,6 +26,8 @@ struct stream_events {
 	/* Nothing more can come: why is NULL for a plain end of file. Called once; the stream does
 	 * no more I/O. Not called after stream_close. */
 	void (*ended)(struct stream *stream, const char *why);
+	/* Everything that was sent is written. May be NULL. */
+	void (*drained)(struct stream *stream);
 };
 
 struct stream_queue {
@@ -57,7 +59,7 @@ struct stream {
 void stream_init(struct stream *stream, struct broker *broker, const struct stream_events *events);
 /* Takes both descriptors over, which may be the same. Broker thread. 0 or -1, errno. */
 int stream_open(struct stream *stream, int in_fd, int out_fd);
-/* Broker thread. Reads what has arrived up to the end, as after the neighbour's death. */
+/* Broker thread. Reads what has arrived, up to a limit, as after the neighbour's death. */
 void stream_drain(struct stream *stream);
 /* Broker thread. Closes the descriptors, drops the queues. The memory stays the owner's, who frees
  * it in the closing phase. */
@@ -67,3 +69,5 @@ void stream_close(struct stream *stream);
  * that has ended drops it. now: the caller is about to wait, so write what fits at once, rather than
  * wake the broker for it. */
 void stream_send(struct stream *stream, struct mitogen_message *m, bool now);
+/* Does nothing wait to be written? */
+bool stream_is_idle(const struct stream *stream);

@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/environment.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -46,6 +47,7 @@ struct connection {
 	const struct connect_method *method;
 	struct connect_options options; /* its strings are ours */
 	struct id_block ids;
+	char **environment; /* of the program that called us, when it did */
 
 	struct task start, shutdown;
 	struct neighbour neighbour;
@@ -86,6 +88,7 @@ static void destroy(struct closing *closing)
 	connection->context->connection = NULL;
 	context_set_state(router, connection->context, CONTEXT_GONE, NULL);
 	sys.free((char *)(uintptr_t)connection->options.image);
+	sys.free(connection->environment);
 	router_remove_resident(router, &connection->resident);
 	sys.free(connection);
 }
@@ -164,9 +167,15 @@ static void conclude(struct connection *connection)
 static void stream_ended(struct neighbour *neighbour, const char *why)
 {
 	struct connection *connection = LIST_OWNER(neighbour, struct connection, neighbour);
+	const struct stream *stream = &neighbour->stream;
 
 	if (connection->state >= LOSING)
 		return;
+	if (stream->greeting && stream->partial) { /* the last words, without a newline */
+		output_add(&connection->output, (const char *)stream->partial,
+			   stream->partial_size);
+		output_add(&connection->output, "\n", 1);
+	}
 	if (why) {
 		snprintf(connection->stream_end, sizeof(connection->stream_end), "%s", why);
 		log_write(LOG_ERROR, "%s: the stream is corrupt: %s", connection->context->path,
@@ -195,19 +204,28 @@ static void process_ended(struct process *process, int status)
 	finish_if_over(connection);
 }
 
+static void give_up(struct connection *connection)
+{
+	char quote[OUTPUT_LINE_MAX];
+	mitogen_error error;
+
+	output_drain(&connection->output);
+	output_quote(&connection->output, quote, sizeof(quote));
+	error_set(&error, MITOGEN_ERR_TIMEOUT,
+		  "%s could not be started: it has not answered in %d ms%.1024s",
+		  connection->context->path, connection->options.connect_timeout_ms, quote);
+	process_signal(&connection->process, SIGKILL, true);
+	lose(connection, &error);
+}
+
 static void due(struct timer *timer)
 {
 	struct connection *connection = LIST_OWNER(timer, struct connection, timer);
-	mitogen_error error;
 
 	switch (connection->state) {
 	case STARTING:
 	case BOOTING:
-		error_set(&error, MITOGEN_ERR_TIMEOUT,
-			  "%s could not be started: it has not answered in %d ms",
-			  connection->context->path, connection->options.connect_timeout_ms);
-		process_signal(&connection->process, SIGKILL, true);
-		lose(connection, &error);
+		give_up(connection);
 		break;
 	case LOSING:
 		conclude(connection);
@@ -231,6 +249,8 @@ static void shut_down(struct connection *connection, bool urgent)
 			process_signal(&connection->process, SIGKILL, true);
 		return;
 	}
+	if (connection->is_asked_to_end && !urgent)
+		return;
 	connection->is_asked_to_end = true;
 	m = urgent || connection->state != UP ? NULL : message_new(0);
 	if (m) {
@@ -315,7 +335,9 @@ static int send_config(struct connection *connection)
 	writer_string(&w, "log");
 	writer_uint(&w, log_get_level());
 	writer_string(&w, "max");
-	writer_uint(&w, router->max_message < UINT32_MAX ? router->max_message : UINT32_MAX);
+	writer_uint(&w, router->max_message);
+	writer_string(&w, "patience");
+	writer_uint(&w, (uint64_t)connection->options.shutdown_ms);
 	writer_string(&w, "parents");
 	writer_list_head(&w, router->ancestor_count + 1);
 	writer_uint(&w, router->id);
@@ -364,7 +386,7 @@ static void start(struct task *task)
 	r = connection->method->command(&connection->options, connection->context->path, &command,
 					&error);
 	if (r == 0)
-		r = launch(&command, &launched, &error);
+		r = launch(&command, connection->environment, &launched, &error);
 	launch_command_clear(&command);
 	if (r == 0)
 		r = adopt(connection, &launched, &error);
@@ -409,7 +431,8 @@ static struct connection *new_connection(struct router *router, const struct con
 	connection->options = *options;
 	connection->options.name = NULL;
 	connection->options.image = options->image ? sys_strdup(options->image) : NULL;
-	if (options->image && !connection->options.image)
+	connection->environment = environment_copy();
+	if (!connection->environment || (options->image && !connection->options.image))
 		goto no_path;
 	connection->context = context_new(router, ids->first, path);
 	if (!connection->context)
@@ -419,8 +442,10 @@ static struct connection *new_connection(struct router *router, const struct con
 no_path:
 	sys.free(path);
 no_context:
-	if (connection)
+	if (connection) {
 		sys.free((char *)(uintptr_t)connection->options.image);
+		sys.free(connection->environment);
+	}
 	sys.free(connection);
 	return NULL;
 }

@@ -33,13 +33,13 @@ static int fail_spawn(const struct launch_command *command, enum spawn_stage sta
 	return code;
 }
 
-int launch(const struct launch_command *command, struct launched *ret, mitogen_error *err)
+int launch(const struct launch_command *command, char *const *environment, struct launched *ret,
+	   mitogen_error *err)
 {
-	extern char **environ;
 	int sockets[2] = {-1, -1}, pipes[2] = {-1, -1};
 	enum spawn_stage stage;
 	struct spawn spawn = {
-		.path = command->path, .argv = command->argv, .env = environ, .session = true};
+		.path = command->path, .argv = command->argv, .env = environment, .session = true};
 	pid_t pid = -1;
 	int r = 0;
 

@@ -18,5 +18,6 @@ struct launched {
 };
 
 /* 0 and *ret, whose process and descriptors are the caller's; or a negative code with err set. */
-int launch(const struct launch_command *command, struct launched *ret, mitogen_error *err);
+int launch(const struct launch_command *command, char *const *environment, struct launched *ret,
+	   mitogen_error *err);
 void launch_command_clear(struct launch_command *command);

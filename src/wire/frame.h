@@ -11,7 +11,6 @@
 #define FRAME_MAGIC       0x4d49u /* "MI" */
 #define FRAME_HEADER_SIZE 28u
 #define FRAME_PAYLOAD_MAX 65536u
-#define FRAME_NO_CONTEXT  UINT32_MAX
 
 enum frame_kind {
 	FRAME_CBOR = 1,

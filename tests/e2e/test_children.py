@@ -240,7 +240,7 @@ def test_the_first_example(first_call):
 
 def test_the_first_example_when_it_fails(first_call):
     def few_descriptors():
-        resource.setrlimit(resource.RLIMIT_NOFILE, (8, 8))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (5, 5))
 
     done = subprocess.run(
         [first_call], preexec_fn=few_descriptors, capture_output=True, timeout=60

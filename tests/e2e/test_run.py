@@ -132,10 +132,28 @@ def test_output_to_a_closed_stdout_is_an_error(mitogen):
     assert b"cannot write to standard output: Bad file descriptor" in result.stderr
 
 
-def test_input_that_cannot_be_read(mitogen):
+def test_input_that_is_a_directory(mitogen):
+    """The program sees an end; that it succeeds does not hide what was lost."""
     result = through_shell(mitogen, '"$@" run local -- wc -c </')
-    assert (result.returncode, result.stdout.strip()) == (0, b"0")
-    assert b"cannot read standard input: Is a directory" in result.stderr
+    assert (result.returncode, result.stdout.strip()) == (1, b"0")
+    assert result.stderr == b"mitogen run: cannot read standard input: Is a directory\n"
+
+
+def test_input_that_is_open_for_writing_only(mitogen, tmp_path):
+    script = f'"$@" run local -- wc -c 0>{tmp_path}/written'
+    result = through_shell(mitogen, script)
+    assert (result.returncode, result.stdout.strip()) == (1, b"0")
+    assert result.stderr == b"mitogen run: cannot read standard input: Bad file descriptor\n"
+
+
+def test_input_that_cannot_be_read_and_a_program_that_fails(mitogen):
+    assert through_shell(mitogen, '"$@" run local -- sh -c "cat; exit 5" </').returncode == 5
+    assert through_shell(mitogen, '"$@" run local local -- cat </').returncode == 1
+
+
+def test_input_that_cannot_be_read_and_nobody_wants(mitogen):
+    result = through_shell(mitogen, '"$@" run -n local -- true </')
+    assert (result.returncode, result.stderr) == (0, b"")
 
 
 def test_everything_closed_at_start(mitogen):
@@ -223,15 +241,34 @@ def test_missing_program(run):
     result = run("run", "local", "--", "no-such-program")
     assert result.returncode == 127
     assert result.stderr == (
-        b"mitogen run: local: no-such-program: cannot run no-such-program, looked for in PATH: "
+        b"mitogen run: local: no-such-program: cannot be run, looked for in PATH: "
         b"No such file or directory\n"
     )
+
+
+def test_missing_program_with_blanks(run):
+    """It was meant for a shell, most likely."""
+    for program in ("no-such-program -l", "/no such/program"):
+        result = run("run", "local", "--", program)
+        assert result.returncode == 127
+        reason, hint = result.stderr.decode().splitlines()
+        assert reason.startswith(f"mitogen run: local: {program}: cannot be run")
+        assert hint.startswith("mitogen run: ") and "sh -c" in hint
+
+
+def test_no_hint_about_a_shell_where_there_was_one(run):
+    result = run("run", "local", "--", "no-such-program", "a b")
+    assert b"sh -c" not in result.stderr
+    result = run("run", "--cwd", "/no such", "local", "--", "true")
+    assert b"sh -c" not in result.stderr
 
 
 def test_missing_path(run):
     result = run("run", "local", "--", "/no/such/program")
     assert result.returncode == 127
-    assert b"/no/such/program: No such file or directory" in result.stderr
+    assert result.stderr == (
+        b"mitogen run: local: /no/such/program: cannot be run: No such file or directory\n"
+    )
 
 
 def test_file_that_is_not_executable(run, tmp_path):
@@ -239,7 +276,7 @@ def test_file_that_is_not_executable(run, tmp_path):
     path.write_text("echo no\n")
     result = run("run", "local", "--", str(path))
     assert result.returncode == 126
-    assert b"data: Permission denied" in result.stderr
+    assert b"data: cannot be run: Permission denied" in result.stderr
 
 
 def test_directory_as_program(run):
@@ -345,7 +382,7 @@ def test_program_name_that_is_no_text(run):
     result = run("run", "local", "--", b"no\xffprogram\x1b[1m")
     assert result.returncode == 127
     name = b"no\\xffprogram\\x1b[1m"
-    assert b"local: " + name + b": cannot run " + name + b", looked for" in result.stderr
+    assert b"local: " + name + b": cannot be run, looked for" in result.stderr
 
 
 def test_hundred_kilobytes_of_arguments(run):
@@ -395,8 +432,15 @@ def test_timeout(mitogen):
     command = [mitogen, "run", "--timeout", "0.2", "local", "--", "sh", "-c", "echo $$; sleep 1000"]
     result = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL)
     assert result.returncode == 124
-    assert result.stderr == b"mitogen run: timed out after 0.2 seconds\n"
+    assert result.stderr == b"mitogen run: timed out after 0.2 s\n"
     wait_for_death(int(result.stdout), "the program")
+
+
+@pytest.mark.parametrize(("given", "said"), [("1", "1"), ("0.25", "0.25"), ("1.", "1")])
+def test_how_a_timeout_is_told(run, mitogen, tmp_path, given, said):
+    fake = FakeAgent(tmp_path, mitogen, "exec sleep 1000")
+    result = run("run", "--timeout", given, "local", "--", "true", env=fake.environment)
+    assert result.stderr.decode() == f"mitogen run: timed out after {said} s\n"
 
 
 def test_timeout_lets_the_program_finish(run):

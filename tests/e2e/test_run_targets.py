@@ -105,13 +105,33 @@ def test_one_fails(run, tmp_path):
 def test_one_is_killed(run, tmp_path):
     result = run(*BOTH, f"mkdir {tmp_path}/one 2>/dev/null || kill $$")
     assert result.returncode == 1
-    assert re.search(rb"^mitogen run: local(#2)?: killed by signal 15\n$", result.stderr)
+    assert re.search(rb"^mitogen run: local(#2)?: killed by signal 15 \(Terminated\)\n$", result.stderr)
+
+
+def test_both_are_killed(run):
+    result = run(*BOTH, "kill -KILL $$")
+    assert result.returncode == 1
+    assert sorted(result.stderr.splitlines()) == [
+        b"mitogen run: local#2: killed by signal 9 (Killed)",
+        b"mitogen run: local: killed by signal 9 (Killed)",
+    ]
+
+
+@pytest.mark.parametrize("status", [1, 126, 127, 129, 130, 137, 143, 200, 255])
+def test_statuses_that_look_like_signals(run, status):
+    """A shell says with some of them that something was killed; itself it has ended well."""
+    result = run(*BOTH, f"exit {status}")
+    assert result.returncode == 1
+    assert sorted(result.stderr.decode().splitlines()) == [
+        f"mitogen run: local#2: exited with status {status}",
+        f"mitogen run: local: exited with status {status}",
+    ]
 
 
 def test_missing_program_everywhere(run):
     result = run("run", "local", "local", "--", "no-such-program")
     assert result.returncode == 1
-    assert result.stderr.count(b"cannot run no-such-program") == 2
+    assert result.stderr.count(b"no-such-program: cannot be run") == 2
 
 
 @pytest.mark.parametrize("status", [0, 5])

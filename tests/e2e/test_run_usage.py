@@ -36,7 +36,10 @@ def test_version(run):
 
 def test_help(run):
     assert run("--help").stdout == run("help").stdout
+    assert run("-h").stdout == run("--help").stdout
     assert run("help", "run").stdout == run("run", "--help").stdout
+    assert run("run", "-h").stdout == run("run", "--help").stdout
+    assert run("help", "-h").stdout == run("help", "--help").stdout
     assert run("help", "help").stdout == run("help", "--help").stdout
     for command in ([], ["run"], ["help"]):
         result = run("help", *command)
@@ -79,6 +82,8 @@ def test_mistyped_target(run):
         (["--", "true"], ["no target", "mitogen run local -- true"]),
         (["local"], ["no '--' before the program"]),
         (["local", "true"], ["no '--' before the program"]),
+        (["local", "uname", "-a"], ["no option -a", "'--'"]),
+        (["local", "ls", "--all"], ["no option --all", "'--'"]),
         (["local", "--"], ["no program behind '--'"]),
         (["--frob", "local", "--", "true"], ["no option --frob", "--help"]),
         (["--timout", "1", "local", "--", "true"], ["did you mean --timeout?"]),

@@ -103,7 +103,7 @@ static void random_numbers_are_above_the_fixed_ones(void **state)
 
 static void a_number_is_taken_once(void **state)
 {
-	struct handle other = {0};
+	static struct handle other;
 
 	(void)state;
 	open_port(&open_ops);
@@ -157,7 +157,7 @@ static void the_wrong_stream_is_refused(void **state)
 {
 	struct context *elsewhere = context_new(&pair.master, 5000, strdup("local.2"));
 	struct mitogen_message *m = message_new_dead(MITOGEN_ERR_LOST, "made up");
-	struct handle other;
+	static struct handle other;
 
 	(void)state;
 	assert_int_equal(handles_add(&pair.master, &other, 0, &answer_ops, elsewhere), 0);

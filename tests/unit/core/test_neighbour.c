@@ -53,7 +53,7 @@ static void foreign_names_close_the_stream(void **state)
 		{CHILD_ID, 0},
 		{CHILD_ID + CHILD_IDS, CHILD_ID},
 		{CHILD_ID, CHILD_ID + CHILD_IDS},
-		{FRAME_NO_CONTEXT, CHILD_ID},
+		{UINT32_MAX, CHILD_ID},
 	};
 
 	for (size_t i = 0; i < sizeof(claims) / sizeof(claims[0]); i++) {
@@ -69,7 +69,7 @@ static void foreign_names_close_the_stream(void **state)
 static void a_parent_may_pass_on_anybody(void **state)
 {
 	struct mitogen_message *m = message_of_text("hello");
-	struct handle there;
+	static struct handle there;
 
 	(void)state;
 	assert_int_equal(handles_add(&pair.child, &there, PORT, &ops, NULL), 0);

@@ -67,7 +67,7 @@ static void to_itself(void **state)
 
 static void to_a_child_and_back(void **state)
 {
-	struct handle there = {0};
+	static struct handle there;
 
 	(void)state;
 	assert_int_equal(handles_add(&pair.child, &there, PORT, &ops, NULL), 0);
@@ -96,7 +96,7 @@ static void nowhere(void **state)
 /* The child's message comes back to it as a dead one, not to the one who sent it there. */
 static void the_sender_learns_that_there_is_no_way(void **state)
 {
-	struct handle there = {0};
+	static struct handle there;
 
 	(void)state;
 	assert_int_equal(handles_add(&pair.child, &there, PORT, &ops, NULL), 0);
@@ -108,7 +108,7 @@ static void the_sender_learns_that_there_is_no_way(void **state)
 
 static void not_back_where_it_came_from(void **state)
 {
-	struct handle there = {0};
+	static struct handle there;
 
 	(void)state;
 	assert_int_equal(handles_add(&pair.child, &there, PORT, &ops, NULL), 0);

@@ -23,7 +23,7 @@ static void nothing_is_allowed_without_blocks(void **state)
 	(void)state;
 	assert_false(may_send(0, 0));
 	assert_false(may_send(1, 1));
-	assert_false(may_send(FRAME_NO_CONTEXT, FRAME_NO_CONTEXT));
+	assert_false(may_send(UINT32_MAX, UINT32_MAX));
 }
 
 static void only_ids_of_the_blocks_count(void **state)
@@ -46,7 +46,7 @@ static void authority_is_checked_too(void **state)
 	assert_false(may_send(1000, 0));
 	assert_false(may_send(1000, 1010));
 	assert_false(may_send(0, 1000));
-	assert_false(may_send(1000, FRAME_NO_CONTEXT));
+	assert_false(may_send(1000, UINT32_MAX));
 }
 
 static void the_last_ids_do_not_wrap(void **state)

@@ -15,6 +15,8 @@
 #include "parent/launch.h"
 
 static char sh[] = "sh", dash_c[] = "-c";
+static char greeting[] = "GREETING=hello";
+static char *environment[] = {greeting, NULL};
 static int next_fd; /* the lowest free one: the same afterwards, if nothing is left */
 
 static int lowest_free(void)
@@ -49,7 +51,7 @@ static int run(const char *path, char *script, struct launched *ret, mitogen_err
 	command.argv[0] = sys_strdup(sh);
 	command.argv[1] = sys_strdup(dash_c);
 	command.argv[2] = sys_strdup(script);
-	r = launch(&command, ret, err);
+	r = launch(&command, environment, ret, err);
 	launch_command_clear(&command);
 	return r;
 }
@@ -69,13 +71,13 @@ static const char *read_all(int fd)
 static void a_program_between_a_socket_and_a_pipe(void **state)
 {
 	struct launched launched;
-	char script[] = "read line; echo \"got $line\"; echo oops >&2";
+	char script[] = "read line; echo \"$GREETING $line\"; echo oops >&2";
 	int status;
 
 	(void)state;
 	assert_int_equal(run("/bin/sh", script, &launched, NULL), 0);
 	assert_int_equal(write(launched.stream, "word\n", 5), 5);
-	assert_string_equal(read_all(launched.stream), "got word\n");
+	assert_string_equal(read_all(launched.stream), "hello word\n");
 	assert_string_equal(read_all(launched.messages), "oops\n");
 	assert_int_equal(waitpid(launched.pid, &status, 0), launched.pid);
 	assert_int_equal(status, 0);

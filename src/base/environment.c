@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "base/environment.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/sys.h"
+
+char **environment_copy(void)
+{
+	extern char **environ;
+	size_t count = 0, size = 0;
+	char **copy, *at;
+
+	for (; environ[count]; count++)
+		size += strlen(environ[count]) + 1;
+	copy = sys.malloc((count + 1) * sizeof(*copy) + size);
+	if (!copy)
+		return NULL;
+	at = (char *)(copy + count + 1);
+	for (size_t i = 0; i < count; i++) {
+		size_t length = strlen(environ[i]) + 1;
+
+		copy[i] = memcpy(at, environ[i], length);
+		at += length;
+	}
+	copy[count] = NULL;
+	return copy;
+}

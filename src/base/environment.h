@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Copies of the environment. Reading environ while another thread changes it is undefined, so it is
+ * copied where the program's own thread calls us, for later use on the broker thread.
+ */
+#pragma once
+
+/* An array that ends with NULL and its strings, all one allocation, for sys.free. NULL: no memory. */
+char **environment_copy(void);

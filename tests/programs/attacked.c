@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * attacked SCENARIO DIRECTORY IMAGE: children of that image, hostile.c, do what they must not do; this
+ * program and its other children take no harm.
+ */
+#include "scenario.h"
+
+#define MEMORY_MAX (48L * 1024) /* KiB that this process may come to need */
+
+static const char *hostile_image;
+
+static int add(mitogen_message *m, mitogen_error *error)
+{
+	int64_t a, b;
+	int r = mitogen_read(m, error, &a, &b);
+
+	return r < 0 ? r : mitogen_reply(m, error, a + b);
+}
+MITOGEN_EXPORT(add, MITOGEN_INT, MITOGEN_INT);
+
+/* ---- What they share ---- */
+
+static mitogen_context start_hostile(void)
+{
+	return mitogen_local(router, &err, .image = hostile_image);
+}
+
+static void expect_call(mitogen_context child)
+{
+	int64_t sum = 0;
+
+	EXPECT_OK(mitogen_call(child, add, &sum, &err, 20, 22));
+	EXPECT(sum == 42);
+}
+
+/* cat, with input: it needs all that hostile programs try to break. */
+static void expect_program(mitogen_context child)
+{
+	mitogen_receiver receiver = mitogen_receiver_new(router, &err);
+	const char *const argv[] = {"cat", NULL};
+	MITOGEN_AUTO(message, m);
+	mitogen_process process = mitogen_exec(child, argv, receiver, NULL, &err);
+	mitogen_event event = MITOGEN_EVENT_NONE;
+	size_t size = 0;
+	int status;
+
+	EXPECT(mitogen_process_write(process, "input", 5, &err) == 5);
+	EXPECT_OK(mitogen_process_close_stdin(process, &err));
+	while (event != MITOGEN_EVENT_EXIT) {
+		mitogen_bytes bytes = {0};
+
+		EXPECT(mitogen_receiver_get(receiver, &m, MITOGEN_FOREVER, &err) == 1);
+		event = mitogen_message_event(m);
+		if (event == MITOGEN_EVENT_STDOUT)
+			EXPECT_OK(mitogen_read(m, &err, &bytes));
+		size += bytes.size;
+	}
+	EXPECT_OK(mitogen_read(m, &err, &status));
+	EXPECT(status == 0 && size == 5);
+	mitogen_receiver_close(receiver);
+}
+
+static void expect_little_memory(void)
+{
+	FILE *file = fopen("/proc/self/status", "r");
+	char line[256];
+	long peak = -1;
+
+	EXPECT(file != NULL);
+	while (peak < 0 && fgets(line, sizeof(line), file))
+		if (strncmp(line, "VmHWM:", 6) == 0)
+			peak = strtol(line + 6, NULL, 10);
+	fclose(file);
+	EXPECT(peak > 0);
+#ifndef __SANITIZE_ADDRESS__ /* which keeps what was freed */
+	if (peak > MEMORY_MAX)
+		fprintf(stderr, "%ld KiB were needed\n", peak);
+	EXPECT(peak <= MEMORY_MAX);
+#endif
+}
+
+struct run {
+	mitogen_process process;
+	mitogen_receiver receiver;
+	int started;         /* events */
+	char out[64];        /* what it printed */
+	mitogen_message *exit; /* the last one */
+};
+
+static struct run start_program(mitogen_context hostile, const char *name)
+{
+	const char *const argv[] = {name, NULL};
+	struct run run = {.receiver = mitogen_receiver_new(router, &err)};
+
+	run.process = mitogen_exec(hostile, argv, run.receiver, NULL, &err);
+	EXPECT(run.process.ref != 0);
+	return run;
+}
+
+/* Up to the event of its exit, behind which there is nothing. */
+static void take_events(struct run *run)
+{
+	mitogen_event event = MITOGEN_EVENT_NONE;
+
+	while (event != MITOGEN_EVENT_EXIT) {
+		mitogen_bytes bytes = {0};
+		size_t used = strlen(run->out);
+
+		EXPECT(mitogen_receiver_get(run->receiver, &run->exit, MITOGEN_FOREVER, &err) == 1);
+		event = mitogen_message_event(run->exit);
+		run->started += event == MITOGEN_EVENT_STARTED;
+		if (event != MITOGEN_EVENT_STDOUT)
+			continue;
+		EXPECT_OK(mitogen_read(run->exit, &err, &bytes));
+		snprintf(run->out + used, sizeof(run->out) - used, "%.*s", (int)bytes.size,
+			 (const char *)bytes.data);
+	}
+}
+
+static void end_run(struct run *run)
+{
+	MITOGEN_AUTO(message, none);
+
+	EXPECT(mitogen_receiver_get(run->receiver, &none, 0, &err) == 0);
+	mitogen_message_unref(run->exit);
+	mitogen_receiver_close(run->receiver);
+}
+
+/* ---- Programs ---- */
+
+static void starts_twice(void)
+{
+	mitogen_context hostile = start_hostile(), other = mitogen_local(router, &err);
+	struct run run = start_program(hostile, "start-twice");
+	mitogen_process process = run.process;
+
+	take_events(&run);
+	EXPECT(run.started <= 1);
+	end_run(&run);
+	/* behind the answer, all that it sent has come */
+	if (mitogen_call(hostile, "ping", NULL, &err) < 0)
+		EXPECT(err.code == MITOGEN_ERR_LOST);
+	EXPECT(mitogen_process_write(process, "x", 1, &err) == MITOGEN_ERR_CLOSED);
+	expect_program(other);
+	expect_call(other);
+}
+
+/* The end is a failure of its kind, and comes. */
+static void expect_failed_exit(const char *name, int code, const char *text)
+{
+	mitogen_context hostile = start_hostile(), other = mitogen_local(router, &err);
+	struct run run = start_program(hostile, name);
+	int status = 4711;
+
+	take_events(&run);
+	EXPECT_FAILURE(mitogen_read(run.exit, &err, &status), code, text);
+	EXPECT(status == 4711);
+	EXPECT(strcmp(run.out, "some\n") == 0 || !*run.out);
+	end_run(&run);
+	expect_program(other);
+}
+
+static void dies_before_output(void)
+{
+	expect_failed_exit("die-before-output", MITOGEN_ERR_LOST, "killed by SIGKILL");
+}
+
+static void sends_less_than_promised(void)
+{
+	expect_failed_exit("send-less-than-promised", MITOGEN_ERR_LOST, "output");
+}
+
+static void sends_more_than_promised(void)
+{
+	expect_failed_exit("send-more-than-promised", MITOGEN_ERR_LOST, "output");
+}
+
+/* What the rest is worth is not said; it ends. */
+static void writes_after_the_end(void)
+{
+	mitogen_context hostile = start_hostile(), other = mitogen_local(router, &err);
+	struct run run = start_program(hostile, "write-after-the-end");
+
+	take_events(&run);
+	end_run(&run);
+	expect_program(other);
+}
+
+/* One child knows the ports of another one's program, and sends there what would end it. */
+static void sends_to_ports_of_another(void)
+{
+	mitogen_context victim = start_hostile(), hostile = start_hostile();
+	struct run run = start_program(victim, "keep-running");
+	MITOGEN_AUTO(message, m);
+	uint32_t out, errors, answer;
+	int status = 4711;
+
+	EXPECT_OK(mitogen_call(victim, "get_ports", &m, &err));
+	EXPECT_OK(mitogen_read(m, &err, &out, &errors, &answer));
+	EXPECT_OK(mitogen_call(hostile, "send_to_ports", NULL, &err, out, errors, answer));
+	EXPECT_OK(mitogen_call(victim, "finish", NULL, &err));
+	take_events(&run);
+	EXPECT_OK(mitogen_read(run.exit, &err, &status));
+	EXPECT(status == 0 && strcmp(run.out, "mine\n") == 0);
+	end_run(&run);
+}
+
+/* ---- Values ---- */
+
+/* What is not below it, a child cannot pass to us as if it were. */
+static void names_other_contexts(void)
+{
+	mitogen_context hostile = start_hostile(), other = mitogen_local(router, &err), got = {0};
+	uint32_t ids[] = {mitogen_context_id(other), 123456, UINT32_MAX - 1};
+
+	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+		EXPECT_FAILURE(mitogen_call(hostile, "name_context", &got, &err, ids[i]),
+			       MITOGEN_ERR_REFUSED, "");
+		EXPECT(got.ref == 0);
+	}
+	EXPECT_OK(mitogen_call(hostile, "name_context", &got, &err, mitogen_context_id(hostile)));
+	EXPECT(mitogen_context_id(got) == mitogen_context_id(hostile));
+	expect_call(other);
+}
+
+static void names_other_ports(void)
+{
+	mitogen_context hostile = start_hostile(), other = mitogen_local(router, &err);
+	mitogen_sender got = {0};
+	uint32_t ids[] = {mitogen_context_id(other), 123456, UINT32_MAX - 1};
+
+	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+		EXPECT_FAILURE(mitogen_call(hostile, "name_port", &got, &err, ids[i], 4711),
+			       MITOGEN_ERR_REFUSED, "");
+		EXPECT(got.handle == 0);
+	}
+	EXPECT_OK(
+		mitogen_call(hostile, "name_port", &got, &err, mitogen_context_id(hostile), 4711));
+	EXPECT(got.context == mitogen_context_id(hostile) && got.handle == 4711);
+}
+
+/* ---- Floods ---- */
+
+/* Calls to another child, from when this is called to when the hostile one is lost. */
+static void call_until_lost(mitogen_context hostile, mitogen_context other)
+{
+	mitogen_receiver receiver = mitogen_receiver_new(router, &err);
+	MITOGEN_AUTO(message, m);
+
+	EXPECT_OK(mitogen_call_async(hostile, "ping", receiver, NULL, &err));
+	do
+		expect_call(other);
+	while (mitogen_receiver_get(receiver, &m, 0, &err) == 0);
+	EXPECT_FAILURE(mitogen_read(m, &err), MITOGEN_ERR_LOST, "");
+	expect_call(other);
+}
+
+static void leaves_a_flooder(void)
+{
+	mitogen_context hostile = start_hostile(), other = mitogen_local(router, &err);
+
+	expect_call(other);
+	EXPECT_OK(mitogen_call(hostile, "leave_flooder", NULL, &err));
+	call_until_lost(hostile, other);
+	expect_little_memory();
+}
+
+/* A child that sends without end, and does not read what it asks for: its own loss. */
+static void floods(void)
+{
+	mitogen_context hostile = start_hostile(), other = mitogen_local(router, &err);
+
+	expect_call(other);
+	EXPECT_OK(mitogen_call(hostile, "flood_for_ever", NULL, &err));
+	for (int i = 0; i < 20000; i++)
+		expect_call(other);
+	expect_little_memory();
+}
+
+static void begins_many_messages(void)
+{
+	mitogen_context hostile = start_hostile(), other = mitogen_local(router, &err);
+
+	if (mitogen_call(hostile, "begin_messages", NULL, &err) < 0)
+		EXPECT(err.code == MITOGEN_ERR_LOST);
+	expect_call(other);
+	expect_little_memory();
+}
+
+static void replies_too_much(void)
+{
+	mitogen_context hostile, other;
+
+	mitogen_router_close(router);
+	router = mitogen_router_new(&err, .max_message = 1 << 20);
+	hostile = start_hostile();
+	other = mitogen_local(router, &err);
+	EXPECT_FAILURE(mitogen_call(hostile, "reply_too_much", NULL, &err), MITOGEN_ERR_TOO_BIG,
+		       "longer than a message may be");
+	expect_call(other);
+	expect_little_memory();
+}
+
+/* ---- Streams ---- */
+
+static void stops_reading(void)
+{
+	mitogen_context hostile = start_hostile(), other = mitogen_local(router, &err);
+
+	EXPECT_OK(mitogen_call(hostile, "stop_reading", NULL, &err));
+	for (int i = 0; i < 3; i++)
+		EXPECT_FAILURE(mitogen_call(hostile, "ping", NULL, &err), MITOGEN_ERR_LOST, "");
+	expect_call(other);
+	EXPECT_OK(mitogen_context_shutdown(hostile, &err));
+}
+
+int main(int argc, char **argv)
+{
+	static const struct scenario scenarios[] = {
+		{"starts_twice", starts_twice},
+		{"dies_before_output", dies_before_output},
+		{"sends_less_than_promised", sends_less_than_promised},
+		{"sends_more_than_promised", sends_more_than_promised},
+		{"writes_after_the_end", writes_after_the_end},
+		{"sends_to_ports_of_another", sends_to_ports_of_another},
+		{"names_other_contexts", names_other_contexts},
+		{"names_other_ports", names_other_ports},
+		{"leaves_a_flooder", leaves_a_flooder},
+		{"floods", floods},
+		{"begins_many_messages", begins_many_messages},
+		{"replies_too_much", replies_too_much},
+		{"stops_reading", stops_reading},
+		{NULL, NULL},
+	};
+	int status;
+
+	router = mitogen_start(argc, argv, &err, .shutdown_ms = 200);
+	EXPECT(router.ref != 0);
+	hostile_image = argc > 3 ? argv[3] : NULL;
+	status = scenario_run(scenarios, argc, argv);
+	mitogen_router_close(router);
+	return status;
+}
