@@ -218,6 +218,17 @@ static void give_up(struct connection *connection)
 	lose(connection, &error);
 }
 
+/* Without asking, or after it did not answer. What is up sees the end of its input. */
+static void end_by_force(struct connection *connection)
+{
+	mitogen_error error;
+
+	error_set(&error, MITOGEN_ERR_CLOSED, "the context was shut down");
+	if (connection->state != UP)
+		process_signal(&connection->process, SIGKILL, true);
+	lose(connection, &error);
+}
+
 static void due(struct timer *timer)
 {
 	struct connection *connection = LIST_OWNER(timer, struct connection, timer);
@@ -225,7 +236,10 @@ static void due(struct timer *timer)
 	switch (connection->state) {
 	case STARTING:
 	case BOOTING:
-		give_up(connection);
+		if (connection->is_asked_to_end)
+			end_by_force(connection);
+		else
+			give_up(connection);
 		break;
 	case LOSING:
 		conclude(connection);
@@ -242,7 +256,6 @@ static void due(struct timer *timer)
 static void shut_down(struct connection *connection, bool urgent)
 {
 	struct mitogen_message *m;
-	mitogen_error error;
 
 	if (connection->state >= LOSING) {
 		if (urgent)
@@ -252,7 +265,7 @@ static void shut_down(struct connection *connection, bool urgent)
 	if (connection->is_asked_to_end && !urgent)
 		return;
 	connection->is_asked_to_end = true;
-	m = urgent || connection->state != UP ? NULL : message_new(0);
+	m = urgent ? NULL : message_new(0); /* behind all calls that are queued, connected or not */
 	if (m) {
 		m->header.kind = FRAME_DEAD;
 		m->header.dst_id = connection->context->id;
@@ -261,11 +274,7 @@ static void shut_down(struct connection *connection, bool urgent)
 		set_timer(connection, connection->options.shutdown_ms);
 		return;
 	}
-	/* nobody is there to be asked, or there is no time: the end of its input tells it */
-	error_set(&error, MITOGEN_ERR_CLOSED, "the context was shut down");
-	if (connection->state != UP)
-		process_signal(&connection->process, SIGKILL, true);
-	lose(connection, &error);
+	end_by_force(connection); /* there is no time */
 }
 
 static void close_resident(struct resident *resident, bool urgent)
@@ -306,7 +315,8 @@ static ptrdiff_t greeting(struct neighbour *neighbour, const uint8_t *data, size
 		return (ptrdiff_t)length;
 	}
 	neighbour->stream.greeting = false;
-	timer_cancel(&connection->timer);
+	if (!connection->is_asked_to_end)
+		timer_cancel(&connection->timer);
 	set_state(connection, UP);
 	output_set_name(&connection->output, connection->context->path);
 	context_set_state(connection->router, connection->context, CONTEXT_READY, NULL);

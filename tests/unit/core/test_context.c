@@ -107,6 +107,9 @@ static void states_only_go_forward(void **state)
 	assert_int_equal(context_loss(context, &loss), MITOGEN_ERR_LOST);
 	assert_string_equal(loss.text, "its process exited");
 	assert_string_equal(context_state_name(CONTEXT_LOST), "lost");
+	set(CONTEXT_GONE);
+	set(CONTEXT_GONE);
+	assert_int_equal(pair.master.lost_count, 1);
 }
 
 static void a_loss_without_reason_is_one(void **state)

@@ -555,6 +555,35 @@ static void what_came_before_the_break_is_read(void **state)
 	assert_int_equal(queued(), 0);
 }
 
+static int sends;
+
+static ssize_t count_sends(int fd, const void *data, size_t size, int flags)
+{
+	sends++;
+	return send(fd, data, size, flags);
+}
+
+/* A neighbour that reads no more is lost, even if it would go on sending. */
+static void a_broken_stream_has_ended(void **state)
+{
+	struct mitogen_message *m = numbered(1);
+
+	(void)state;
+	assert_int_equal(shutdown(peer, SHUT_RD), 0);
+	sends = 0;
+	sys.send = count_sends;
+	stream_send(&stream, numbered(1), false);
+	pump(&broker);
+	assert_int_equal(sends, 1);
+	assert_string_equal(end_reason, "");
+	stream_send(&stream, message_ref(m), true);
+	stream_send(&stream, message_ref(m), false);
+	assert_int_equal(m->references, 1);
+	pump(&broker);
+	assert_int_equal(sends, 1);
+	message_unref(m);
+}
+
 static void messages_to_a_closed_stream_are_dropped(void **state)
 {
 	struct mitogen_message *m = numbered(1);
@@ -619,6 +648,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_begun_frame_is_finished_first, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_came_before_the_break_is_read, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(a_broken_stream_has_ended, setup, teardown),
 		cmocka_unit_test_setup_teardown(messages_to_a_closed_stream_are_dropped, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(queued_before_it_is_open, setup, teardown),

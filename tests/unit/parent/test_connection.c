@@ -242,7 +242,12 @@ static void is_shut_down_while_it_starts(void **state)
 	start(HANG);
 	call();
 	pump_once(&router.broker, 0);
-	connection_shutdown(&router, child);
+	connection_shutdown(&router, child); /* what it was asked to do before comes first */
+	pump(&router.broker);
+	now += 299;
+	pump(&router.broker);
+	assert_int_equal(child->state, CONTEXT_CONNECTING);
+	now += 1;
 	assert_lost(MITOGEN_ERR_CLOSED, "the context was shut down");
 	pump_until_gone();
 }
