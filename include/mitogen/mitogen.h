@@ -197,7 +197,7 @@ void *mitogen_message_tag(const mitogen_message *m);
 /* mitogen_read(from, &err, &a, [&b, ...])
  *   from: a mitogen_message * or a mitogen_cursor *. In a called function: its arguments, exactly as
  *   many; arguments that were left out read as nil. Otherwise one variable takes the value, several
- *   a list of as many. It does not move: reading again gives the same. If the message is a failure,
+ *   a list of as many, none takes any. It does not move: reading again gives the same. If the message is a failure,
  *   that is what it returns. The variable's type selects what it takes:
  *     bool; signed and unsigned integers of 8 bits and more, checked for range; float, double (an
  *     integer too, where exact);
@@ -245,7 +245,7 @@ MITOGEN_MUST int mitogen_receiver_get(mitogen_receiver receiver, mitogen_message
 /* For other event loops: readable while a get with timeout 0 would not return 0. Stays ours: poll
  * it, do not read or close it. */
 int mitogen_receiver_fd(mitogen_receiver receiver, mitogen_error *err);
-/* Wakes all who wait on it; what still comes is dropped. */
+/* Wakes all who wait on it; what is in it and what still comes is dropped. */
 void mitogen_receiver_close(mitogen_receiver receiver);
 
 /* ---- Programs ----------------------------------------------------------------------------- */

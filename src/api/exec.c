@@ -3,6 +3,7 @@
 
 #include <mitogen/mitogen.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "api/handle.h"
@@ -34,6 +35,7 @@ struct process_object {
 	struct api_router *api;
 	struct latch *latch; /* the receiver's */
 	void *tag;
+	char where[256]; /* context and program, for errors */
 	uint32_t context_id;
 	struct output out, err;
 	struct outflow in;
@@ -91,6 +93,14 @@ static void destroy(struct process_object *process)
 	sys.free(process);
 }
 
+/* Makes the exit a failure that says where it happened. */
+static void fail_exit(struct process_object *process, mitogen_error *error)
+{
+	error_prefix(error, "%s: ", process->where);
+	snprintf(error->where, sizeof(error->where), "%s", process->where);
+	message_set_failure(process->exit, error);
+}
+
 /* Nothing comes behind this. */
 static void put_exit(struct process_object *process)
 {
@@ -109,7 +119,7 @@ static void exit_if_complete(struct process_object *process)
 	if (process->out.flow.received != process->out_total ||
 	    process->err.flow.received != process->err_total) {
 		error_set(&error, MITOGEN_ERR_LOST, "a part of its output was lost");
-		message_set_failure(process->exit, &error);
+		fail_exit(process, &error);
 	}
 	put_exit(process);
 }
@@ -117,12 +127,12 @@ static void exit_if_complete(struct process_object *process)
 /* Of [status, bytes of stdout, of stderr, was it late]: the status alone as a message, for the user to
  * read. NULL with error set: the answer is another one. */
 static struct mitogen_message *read_answer(struct process_object *process,
-					   const struct mitogen_message *m, mitogen_error *error)
+					   const struct mitogen_message *m, bool *ret_late,
+					   mitogen_error *error)
 {
 	struct cursor c = {m->payload, m->payload + m->size}, status;
 	struct mitogen_message *ret;
 	uint64_t count;
-	bool late = false;
 
 	error_set(error, MITOGEN_ERR_TYPE, "exec: the context answered with something else");
 	if (cursor_list(&c, &count) < 0 || count != 4)
@@ -132,7 +142,7 @@ static struct mitogen_message *read_answer(struct process_object *process,
 		return NULL;
 	status.end = c.at;
 	if (cursor_u64(&c, &process->out_total) < 0 || cursor_u64(&c, &process->err_total) < 0 ||
-	    cursor_bool(&c, &late) < 0)
+	    cursor_bool(&c, ret_late) < 0)
 		return NULL;
 	error_set_memory(error);
 	ret = message_new((size_t)(status.end - status.at));
@@ -140,10 +150,6 @@ static struct mitogen_message *read_answer(struct process_object *process,
 		return NULL;
 	ret->header = m->header;
 	memcpy(ret->payload, status.at, ret->size);
-	if (late) {
-		error_set(error, MITOGEN_ERR_TIMEOUT, "the program was ended: its time was over");
-		message_set_failure(ret, error);
-	}
 	return ret;
 }
 
@@ -153,20 +159,25 @@ static void exited(void *owner, struct mitogen_message *m)
 	struct process_object *process = owner;
 	struct mitogen_message *status;
 	mitogen_error error;
+	bool late = false;
 
 	process->exit = m;
 	if (message_failure(m)) {
 		put_exit(process);
 		return;
 	}
-	status = read_answer(process, m, &error);
+	status = read_answer(process, m, &late, &error);
 	if (!status) {
-		message_set_failure(m, &error);
+		fail_exit(process, &error);
 		put_exit(process);
 		return;
 	}
 	process->exit = status;
 	message_unref(m);
+	if (late) {
+		error_set(&error, MITOGEN_ERR_TIMEOUT, "the program was ended: its time was over");
+		fail_exit(process, &error);
+	}
 	exit_if_complete(process);
 }
 
@@ -309,8 +320,7 @@ static void output_lost(struct router *router, struct handle *handle, const mito
 	(void)router;
 	if (!process->exit)
 		return;
-	error_prefix(&error, "%s%s", error.where, *error.where ? ": " : "");
-	message_set_failure(process->exit, &error);
+	fail_exit(process, &error);
 	put_exit(process);
 }
 
@@ -415,6 +425,7 @@ static mitogen_process start(struct api_router *api, struct context *context,
 	process->stdin_is_closed = options->no_stdin;
 	handle = (mitogen_process){.router = api->ref, .ref = process->by_ref.key};
 	escape_text(program, sizeof(program), argv[0], strlen(argv[0]));
+	snprintf(process->where, sizeof(process->where), "%s: %s", context->path, program);
 	m = make_request(process, argv, options, api->router->id, err);
 	if (m && call_start(api->router, context, m, program, &target, false, NULL) == 0)
 		return handle;

@@ -342,6 +342,8 @@ static int read_value(struct mitogen_message *m, struct cursor c, const mitogen_
 {
 	uint64_t there = 1;
 
+	if (count == 0)
+		return 0; /* it is no failure, and that is what was asked */
 	if (count != 1 && cursor_list(&c, &there) < 0)
 		return fail_type(cursor_type(&c), "a list", err);
 	if (there != count)
@@ -419,8 +421,9 @@ int mitogen_next_with(mitogen_cursor *cursor, mitogen_error *err, const mitogen_
 	type = cursor_type(&c);
 	c.at = cursor->at + cursor->reserved;
 	step = type == CBOR_MAP ? 1 : count;
-	if (type == CBOR_MAP && count != 2)
-		return error_set(err, MITOGEN_ERR_USAGE, "a map is read by key and value");
+	if (count == 0 || (type == CBOR_MAP && count != 2))
+		return error_set(err, MITOGEN_ERR_USAGE, "%s",
+				 count ? "a map is read by key and value" : "nothing is read");
 	if (step > cursor->left)
 		return error_set(err, MITOGEN_ERR_TYPE, "%zu items are asked for, %llu are left",
 				 count, (unsigned long long)cursor->left);

@@ -123,13 +123,23 @@ void mitogen_receiver_close(mitogen_receiver handle)
 {
 	struct api_router *api = api_lock(handle.router, NULL, NULL);
 	struct receiver *receiver;
+	struct latch *latch = NULL;
+	struct mitogen_message *m;
 
 	if (!api)
 		return;
 	receiver = find(api, handle.ref);
-	if (receiver)
+	if (receiver) {
+		latch = latch_ref(receiver->latch);
 		close_one(api, receiver);
+	}
 	api_unlock(api);
+	while (latch && latch_get(latch, clock_deadline(0), &m) == LATCH_MESSAGE) {
+		if (m->taken) /* a program must not wait for it to be read */
+			m->taken(m);
+		message_unref(m);
+	}
+	latch_unref(latch);
 }
 
 void receivers_close(struct api_router *api)

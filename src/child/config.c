@@ -10,6 +10,10 @@
 #include "wire/frame.h"
 #include "wire/handles.h"
 
+/* of a parent that does not say */
+#define MAX_MESSAGE (128u << 20)
+#define PATIENCE_MS 5000
+
 static int read_all(int fd, void *data, size_t size)
 {
 	uint8_t *at = data;
@@ -102,6 +106,8 @@ int config_read(int fd, struct config *ret)
 
 	memset(ret, 0, offsetof(struct config, path));
 	ret->path[0] = '\0';
+	ret->max_message = MAX_MESSAGE;
+	ret->patience_ms = PATIENCE_MS;
 	if (read_all(fd, header_bytes, sizeof(header_bytes)) < 0 ||
 	    frame_decode(header_bytes, sizeof(header_bytes), &header) != FRAME_OK ||
 	    header.handle != HANDLE_CONFIG || header.kind != FRAME_CBOR || header.flags != 0 ||

@@ -126,6 +126,21 @@ static struct mitogen_message *reassemble(const struct router *router, struct ha
 	return NULL;
 }
 
+/* Over the stream that leads to it: what it sent, or a failure from a router on the way. */
+static bool is_of_respondent(const struct router *router, const struct context *respondent,
+			     const struct mitogen_message *m, const struct neighbour *from)
+{
+	uint32_t src_id = m->header.src_id;
+
+	if (router_neighbour(router, respondent->id) != from)
+		return false;
+	if (src_id == respondent->id)
+		return true;
+	return m->header.kind == FRAME_DEAD &&
+	       (from->is_parent ? router_is_ancestor(router, src_id)
+				: src_id == from->blocks.blocks[0].first);
+}
+
 /* Over which stream, and whether by policy: may this frame come in here? */
 static bool is_allowed(struct router *router, const struct handle *handle,
 		       const struct mitogen_message *m, const struct neighbour *from)
@@ -134,11 +149,8 @@ static bool is_allowed(struct router *router, const struct handle *handle,
 
 	if (handle->ops->is_one_frame && m->header.flags & FRAME_MORE)
 		return false;
-	/* a failure on the way out is reported by ourselves */
-	if (respondent && from && router_neighbour(router, respondent->id) != from)
-		return false;
-	if (respondent && m->header.kind != FRAME_DEAD && m->header.src_id != respondent->id)
-		return false;
+	if (respondent && from && !is_of_respondent(router, respondent, m, from))
+		return false; /* what is not from a stream is a failure that we report ourselves */
 	return !handle->ops->policy || handle->ops->policy(router, m);
 }
 

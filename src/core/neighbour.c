@@ -39,6 +39,7 @@ static void on_drained(struct stream *stream)
 {
 	struct neighbour *neighbour = LIST_OWNER(stream, struct neighbour, stream);
 
+	neighbour->unread_failures = 0;
 	if (neighbour->events->drained)
 		neighbour->events->drained(neighbour);
 }

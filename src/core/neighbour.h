@@ -26,8 +26,9 @@ struct neighbour {
 	bool is_parent;   /* trusted: may claim any source */
 	struct id_blocks blocks;
 	struct task failure;
-	const char *failed;   /* why */
-	size_t partial_bytes; /* of its messages of which more is to come */
+	const char *failed;       /* why */
+	unsigned unread_failures; /* since all that we had for it was written */
+	size_t partial_bytes;     /* of its messages of which more is to come */
 };
 
 void neighbour_init(struct neighbour *neighbour, struct router *router,

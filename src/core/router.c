@@ -12,7 +12,7 @@
 #include "wire/handles.h"
 #include "wire/utf8.h"
 
-#define UNREAD_MAX (16u << 20) /* bytes that may wait for a child that gets failures only */
+#define UNREAD_MAX 10000 /* failures that may wait for a child to read them */
 
 static void deliver_local(struct task *task);
 
@@ -328,7 +328,7 @@ void router_reply_dead(struct router *router, const struct mitogen_message *requ
 	if (request->header.reply_to == 0 || request->header.kind == FRAME_DEAD)
 		return;
 	to = router_neighbour(router, request->header.src_id);
-	if (to && !to->is_parent && to->stream.normal.bytes > UNREAD_MAX) {
+	if (to && !to->is_parent && ++to->unread_failures > UNREAD_MAX) {
 		neighbour_fail(to, "it asks and does not read the answers");
 		return;
 	}

@@ -5,6 +5,7 @@ import ctypes
 import gc
 import os
 import select
+import shlex
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+PROGRAMS = ROOT / "tests/programs"
 PR_SET_CHILD_SUBREAPER = 36
+SCENARIO_SECONDS = 60  # until one that does not end is given up
+CC = os.environ.get("CC", "cc")
+# With -fsanitize= among these, for a library that was built so, the programs are not static.
+CFLAGS = shlex.split(os.environ.get("MITOGEN_TEST_CFLAGS", ""))
+IS_SANITIZED = any(flag.startswith("-fsanitize") for flag in CFLAGS)
 
 
 def pytest_addoption(parser):
@@ -53,6 +60,68 @@ def run(mitogen):
         return subprocess.run([mitogen, *arguments], capture_output=True, **options)
 
     return run_mitogen
+
+
+@pytest.fixture(scope="session")
+def build(build_dir, tmp_path_factory):
+    """build(name, *flags): the path of a test program, linked with these flags."""
+    built = tmp_path_factory.mktemp("programs")
+
+    def build_program(name, *flags, directory=PROGRAMS):
+        path = built / "-".join([name, *(flag.replace("/", "_") for flag in flags)])
+        if not path.exists():
+            subprocess.run(
+                [
+                    *(CC, "-std=gnu11", "-D_GNU_SOURCE", "-O1", "-g", *CFLAGS),
+                    *("-Wall", "-Wextra", "-Werror", f"-I{ROOT / 'include'}"),
+                    *("-o", path, directory / f"{name}.c", build_dir / "libmitogen.a"),
+                    *("-pthread", *flags),
+                ],
+                check=True,
+            )
+        return path
+
+    return build_program
+
+
+@pytest.fixture(scope="session")
+def program(build):
+    """program(name): the path of a test program as most are linked."""
+    return lambda name: build(name, *([] if IS_SANITIZED else ["-static"]))
+
+
+@pytest.fixture(scope="session")
+def directories(tmp_path_factory):
+    return tmp_path_factory.mktemp("scenarios")
+
+
+@pytest.fixture
+def scenario(program, directories):
+    """scenario(program, name, *arguments, **environment): runs it to its end; what it wrote to
+    stderr, where nothing went wrong."""
+
+    def run_scenario(name, scenario_name, *arguments, **environment):
+        with subprocess.Popen(
+            [
+                *(program(name), scenario_name),
+                *(tempfile.mkdtemp(prefix=f"{scenario_name}-", dir=directories), *arguments),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, **environment},
+        ) as process:
+            try:
+                output, log = process.communicate(timeout=SCENARIO_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                _, log = process.communicate()
+                pytest.fail(f"{name} {scenario_name} does not end\n{log.decode()}")
+        assert process.returncode == 0, log.decode()
+        assert output == b""
+        return log.decode()
+
+    return run_scenario
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,76 +3,15 @@ Each scenario of tests/programs/ checks what the program sees; here is checked w
 
 import os
 import resource
-import shlex
 import signal
 import struct
 import subprocess
-from pathlib import Path
 
 import pytest
+from conftest import CC, IS_SANITIZED, ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
-PROGRAMS = ROOT / "tests/programs"
 EXAMPLES = ROOT / "examples"
-CC = os.environ.get("CC", "cc")
-# With -fsanitize= among these, for a library that was built so, the programs are not static.
-CFLAGS = shlex.split(os.environ.get("MITOGEN_TEST_CFLAGS", ""))
-IS_SANITIZED = any(flag.startswith("-fsanitize") for flag in CFLAGS)
 EM_AARCH64, EM_X86_64 = 183, 62
-
-
-@pytest.fixture(scope="session")
-def build(build_dir, tmp_path_factory):
-    """build(name, *flags): the path of a test program, linked with these flags."""
-    built = tmp_path_factory.mktemp("programs")
-
-    def build_program(name, *flags, directory=PROGRAMS):
-        path = built / "-".join([name, *(flag.replace("/", "_") for flag in flags)])
-        if not path.exists():
-            subprocess.run(
-                [
-                    *(CC, "-std=gnu11", "-D_GNU_SOURCE", "-O1", "-g", *CFLAGS),
-                    *("-Wall", "-Wextra", "-Werror", f"-I{ROOT / 'include'}"),
-                    *("-o", path, directory / f"{name}.c", build_dir / "libmitogen.a"),
-                    *("-pthread", *flags),
-                ],
-                check=True,
-            )
-        return path
-
-    return build_program
-
-
-@pytest.fixture(scope="session")
-def program(build):
-    return lambda name: build(name, *([] if IS_SANITIZED else ["-static"]))
-
-
-@pytest.fixture(scope="session")
-def directories(tmp_path_factory):
-    return tmp_path_factory.mktemp("scenarios")
-
-
-@pytest.fixture
-def scenario(program, directories, request):
-    """scenario(program, name): runs it to its end; what it wrote to stderr, where nothing went
-    wrong."""
-
-    def run_scenario(name, scenario_name):
-        directory = directories / f"{name}-{scenario_name}"
-        directory.mkdir(exist_ok=True)
-        done = subprocess.run(
-            [program(name), scenario_name, directory],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=60,
-        )
-        log = done.stderr.decode()
-        assert done.returncode == 0, log
-        assert done.stdout == b""
-        return log
-
-    return run_scenario
 
 
 @pytest.mark.parametrize(
@@ -129,6 +68,7 @@ def test_a_failure_after_the_reply_is_logged(scenario):
         "killed_with_threads_waiting",
         "finishes_while_child_hangs",
         "shut_down_while_called",
+        "shut_down_again_and_again",
         "never_answers",
     ],
 )
@@ -195,7 +135,8 @@ def test_output_before_a_kill_is_logged(scenario):
 
 
 @pytest.mark.parametrize(
-    "name", ["waiting_threads", "busy_threads", "while_children_start", "afterwards"]
+    "name",
+    ["waiting_threads", "busy_threads", "while_children_start", "large_replies", "afterwards"],
 )
 def test_closing(scenario, name):
     assert scenario("closing", name) == ""

@@ -407,6 +407,42 @@ def test_directory(run, tmp_path):
     assert run("run", "--cwd=/", "local", "--", "pwd", **options).stdout == b"/\n"
 
 
+def test_program_in_the_directory(run, tmp_path):
+    """It is looked for where it will run, and not where the command or the agent does."""
+    for name in ("here", "there"):
+        program = tmp_path / name / "program"
+        program.parent.mkdir()
+        program.write_text(f"#!/bin/sh\necho {name}\n")
+        program.chmod(0o755)
+    (tmp_path / "there/below").mkdir()
+    (tmp_path / "there/below/other").symlink_to(tmp_path / "there/program")
+    options = {"cwd": tmp_path / "here"}
+    command = ["run", "--cwd", str(tmp_path / "there"), "local", "--"]
+    assert run(*command, "./program", **options).stdout == b"there\n"
+    assert run(*command, "below/other", **options).stdout == b"there\n"
+    assert run(*command, "../here/program", **options).stdout == b"here\n"
+    command[2] = "../there"
+    assert run(*command, "./program", **options).stdout == b"there\n"
+    assert run("run", "local", "--", "./program", **options).stdout == b"here\n"
+
+
+def test_program_that_is_not_in_the_directory(run, tmp_path):
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below/data").write_text("")
+    command = ["run", "--cwd", "below", "local", "--"]
+    result = run(*command, "./program", cwd=tmp_path)
+    assert result.returncode == 127
+    assert result.stderr == (
+        b"mitogen run: local: ./program: cannot be run: No such file or directory\n"
+    )
+    result = run(*command, "./data", cwd=tmp_path)
+    assert result.returncode == 126
+    assert b"./data: cannot be run: Permission denied" in result.stderr
+
+
 def test_missing_directory(run):
     result = run("run", "--cwd", b"/no/such\xff", "local", "--", "true")
     assert result.returncode == 126

@@ -364,8 +364,16 @@ static void too_large(void)
 	EXPECT_OK(mitogen_call(child, count_bytes, &count, &err, mitogen_bytes_of(data, 150000)));
 	EXPECT(count == 150000);
 	mitogen_router_close(small);
-	EXPECT(mitogen_router_new(&err, .max_message = SIZE_MAX).ref == 0);
-	EXPECT(err.code == MITOGEN_ERR_USAGE);
+	for (size_t more = 1; more < SIZE_MAX / 4; more *= 2) {
+		EXPECT(mitogen_router_new(&err, .max_message = (128 << 20) + more).ref == 0);
+		EXPECT_FAILURE(err.code, MITOGEN_ERR_USAGE, "at most 134217728");
+		EXPECT(strstr(err.text, "max_message"));
+	}
+	small = mitogen_router_new(&err, .max_message = 128 << 20);
+	EXPECT_OK(mitogen_call(mitogen_local(small, &err), count_bytes, &count, &err,
+			       mitogen_bytes_of(data, sizeof(data))));
+	EXPECT(count == sizeof(data));
+	mitogen_router_close(small);
 }
 
 static mitogen_context crowd[3];

@@ -48,6 +48,22 @@ static int meet(mitogen_message *m, mitogen_error *error)
 }
 MITOGEN_EXPORT(meet, MITOGEN_TEXT, MITOGEN_TEXT);
 
+/* (size): replies with so many bytes. */
+static int reply_zeros(mitogen_message *m, mitogen_error *error)
+{
+	size_t size;
+	void *data;
+	int r = mitogen_read(m, error, &size);
+
+	if (r < 0)
+		return r;
+	data = calloc(1, size);
+	r = mitogen_reply(m, error, mitogen_bytes_of(data, size));
+	free(data);
+	return r;
+}
+MITOGEN_EXPORT(reply_zeros, MITOGEN_INT);
+
 /* ---- Scenarios ---- */
 
 static mitogen_router closed;
@@ -224,6 +240,26 @@ static void running_function_ends(void)
 	join_well(thread);
 }
 
+/* What is called before the end is asked for is answered, in full. */
+static void large_replies(void)
+{
+	static const size_t sizes[] = {1, 100000, 4 << 20, 16 << 20, 4 << 20};
+
+	receiver = mitogen_receiver_new(router, &err);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		MITOGEN_AUTO(message, m);
+		mitogen_bytes bytes;
+
+		child = mitogen_local(router, &err);
+		EXPECT_OK(mitogen_context_wait(child, &err));
+		EXPECT_OK(mitogen_call_async(child, reply_zeros, receiver, NULL, &err, sizes[i]));
+		EXPECT_OK(mitogen_context_shutdown(child, &err));
+		EXPECT(mitogen_receiver_get(receiver, &m, MITOGEN_FOREVER, &err) == 1);
+		EXPECT_OK(mitogen_read(m, &err, &bytes));
+		EXPECT(bytes.size == sizes[i]);
+	}
+}
+
 static void from_log_callback(mitogen_log_level level, const char *context, const char *line,
 			      void *user)
 {
@@ -266,6 +302,7 @@ int main(int argc, char **argv)
 		{"busy_threads", busy_threads},
 		{"while_children_start", while_children_start},
 		{"running_function_ends", running_function_ends},
+		{"large_replies", large_replies},
 		{"afterwards", afterwards},
 		{NULL, NULL},
 	};

@@ -278,6 +278,24 @@ static void shut_down_while_called(void)
 	mitogen_router_close(impatient);
 }
 
+/* Who does not want to wait, and asks again, does not put off the end. */
+static void shut_down_again_and_again(void)
+{
+	mitogen_router impatient = mitogen_router_new(&err, .shutdown_ms = 500);
+	mitogen_context child = mitogen_local(impatient, &err);
+	mitogen_receiver receiver = mitogen_receiver_new(impatient, &err);
+	const char *started = make_fifo("started");
+	int r;
+
+	EXPECT_OK(mitogen_call_async(child, hang, receiver, NULL, &err, started));
+	meet_as_reader(started);
+	do
+		r = mitogen_context_shutdown(mitogen_within(child, 20), &err);
+	while (r == MITOGEN_ERR_TIMEOUT);
+	EXPECT_OK(r);
+	mitogen_router_close(impatient);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct scenario scenarios[] = {
@@ -292,6 +310,7 @@ int main(int argc, char **argv)
 		{"hangs_until_killed", hangs_until_killed},
 		{"never_answers", never_answers},
 		{"shut_down_while_called", shut_down_while_called},
+		{"shut_down_again_and_again", shut_down_again_and_again},
 		{NULL, NULL},
 	};
 

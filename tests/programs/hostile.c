@@ -58,13 +58,17 @@ static void send_output(uint32_t handle, const char *text)
 	send_frame();
 }
 
-static void end_outputs(const struct request *request)
+static void end_output(uint32_t handle)
 {
-	begin(RAW_DEAD, request->out);
+	begin(RAW_DEAD, handle);
 	frame.flags = RAW_BULK;
 	send_frame();
-	frame.handle = request->err;
-	send_frame();
+}
+
+static void end_outputs(const struct request *request)
+{
+	end_output(request->out);
+	end_output(request->err);
 }
 
 static void send_exit(const struct request *request, uint64_t out_bytes)
@@ -135,6 +139,23 @@ static void write_after_the_end(struct request *request)
 	end_outputs(request);
 	send_output(request->out, "some\n");
 	send_exit(request, 5);
+}
+
+/* No crime: output may wait behind that of others, which answers overtake. */
+static void answer_first(struct request *request)
+{
+	send_exit(request, 0);
+	send_started(request, 5555, 5556);
+	end_outputs(request);
+}
+
+static void answer_before_output(struct request *request)
+{
+	send_exit(request, 5);
+	end_output(request->err);
+	send_started(request, 5555, 5556);
+	send_output(request->out, "some\n");
+	end_output(request->out);
 }
 
 /* Runs until finish is called. */
@@ -240,12 +261,13 @@ static void flood_for_ever(struct request *request)
 	flood();
 }
 
-/* Ends itself; somebody else keeps the stream. */
-static void leave_flooder(struct request *request)
+/* Ends itself; others keep the stream, enough of them to write whenever it takes something. */
+static void leave_flooders(struct request *request)
 {
 	reply_nil(request);
-	if (fork() == 0)
-		flood();
+	for (int i = 0; i < 4; i++)
+		if (fork() == 0)
+			flood();
 	_exit(0);
 }
 
@@ -289,6 +311,8 @@ static const struct behaviour programs[] = {
 	{"send-less-than-promised", send_less_than_promised},
 	{"send-more-than-promised", send_more_than_promised},
 	{"write-after-the-end", write_after_the_end},
+	{"answer-first", answer_first},
+	{"answer-before-output", answer_before_output},
 	{"keep-running", keep_running},
 	{NULL, NULL},
 };
@@ -302,7 +326,7 @@ static const struct behaviour functions[] = {
 	{"name_port", name_port},
 	{"stop_reading", stop_reading},
 	{"flood_for_ever", flood_for_ever},
-	{"leave_flooder", leave_flooder},
+	{"leave_flooders", leave_flooders},
 	{"begin_messages", begin_messages},
 	{"reply_too_much", reply_too_much},
 	{NULL, NULL},

@@ -177,12 +177,12 @@ static inline void raw_add(struct raw_frame *frame, const void *data, size_t siz
 
 static inline void raw_head(struct raw_frame *frame, enum raw_major major, uint64_t value)
 {
-	unsigned length = value < 24             ? 0
-			  : value <= UINT8_MAX   ? 1
-			  : value <= UINT16_MAX  ? 2
-			  : value <= UINT32_MAX  ? 4
-						 : 8;
-	unsigned info = length == 0 ? (unsigned)value
+	unsigned length = value < 24            ? 0
+			  : value <= UINT8_MAX  ? 1
+			  : value <= UINT16_MAX ? 2
+			  : value <= UINT32_MAX ? 4
+						: 8;
+	unsigned info = length == 0   ? (unsigned)value
 			: length == 1 ? 24
 			: length == 2 ? 25
 			: length == 4 ? 26
@@ -355,7 +355,7 @@ static inline int raw_start_child(const char *image, uint32_t id, pid_t *ret_pid
 	    strcmp(ready, RAW_READY) != 0)
 		raw_give_up("the child did not come up");
 	raw_begin(&config, RAW_CBOR, 0, id, RAW_CONFIG);
-	raw_head(&config, RAW_MAP, 6);
+	raw_head(&config, RAW_MAP, 7);
 	raw_string(&config, RAW_TEXT, "id");
 	raw_uint(&config, id);
 	raw_string(&config, RAW_TEXT, "ids");
@@ -369,6 +369,8 @@ static inline int raw_start_child(const char *image, uint32_t id, pid_t *ret_pid
 	raw_string(&config, RAW_TEXT, "parents");
 	raw_list(&config, 1);
 	raw_uint(&config, 0);
+	raw_string(&config, RAW_TEXT, "patience");
+	raw_uint(&config, 60000);
 	raw_send(sockets[0], &config);
 	return sockets[0];
 }

@@ -1,0 +1,101 @@
+"""Children that keep to no rule (tests/programs/hostile.c), and siblings that reach for what is not
+theirs: who keeps to the rules takes no harm."""
+
+import pytest
+from run_tools import FakeAgent
+
+
+@pytest.fixture
+def attack(scenario, program):
+    """attack(name): runs that scenario of attacked.c; what was logged."""
+    return lambda name: scenario("attacked", name, program("hostile"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "answers_first",
+        "starts_twice",
+        "dies_before_output",
+        "sends_less_than_promised",
+        "sends_more_than_promised",
+        "writes_after_the_end",
+        "sends_to_ports_of_another",
+    ],
+)
+def test_programs_that_never_were(attack, name):
+    attack(name)
+
+
+@pytest.mark.parametrize("name", ["names_other_contexts", "names_other_ports"])
+def test_values_that_name_others(attack, name):
+    attack(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["leaves_flooders", "floods", "begins_many_messages", "replies_too_much"]
+)
+def test_floods(attack, name):
+    attack(name)
+
+
+def test_child_that_stops_reading(attack):
+    attack("stops_reading")
+
+
+# ---- The command ----
+
+
+@pytest.fixture
+def run_hostile(run, mitogen, program, tmp_path):
+    """run_hostile(program): mitogen run, with the hostile image in the place of the agent."""
+    fake = FakeAgent(tmp_path, mitogen, f"exec '{program('hostile')}' \"$@\"")
+
+    return lambda name: run("run", "-n", "local", "--", name, env=fake.environment)
+
+
+def test_run_on_a_target_that_dies_before_its_output(run_hostile):
+    result = run_hostile("die-before-output")
+    assert (result.returncode, result.stdout) == (4, b"some\n")
+    lines = result.stderr.decode().splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("mitogen run: local: ")
+    assert lines[0].endswith(" was killed by SIGKILL")
+
+
+@pytest.mark.parametrize("name", ["send-less-than-promised", "send-more-than-promised"])
+def test_run_on_a_target_that_loses_output(run_hostile, name):
+    result = run_hostile(name)
+    assert (result.returncode, result.stdout) == (4, b"some\n")
+    assert result.stderr.startswith(b"mitogen run: local: ")
+
+
+def test_run_on_a_target_that_starts_twice(run_hostile):
+    assert run_hostile("start-twice").returncode in (0, 4)
+
+
+# ---- Siblings ----
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "all_is_well",
+        "sibling_writes",
+        "sibling_ends_input",
+        "sibling_signals",
+        "sibling_answers",
+        "sibling_fails_call",
+        "parent_fails_call",
+    ],
+)
+def test_ports_of_a_child(scenario, program, name):
+    """Its parent, by hand, passes on what a sibling sends to ports that wait for others."""
+    scenario("raw_parent", name, program("raw_parent"))
+
+
+# ---- A parent by hand ----
+
+
+def test_reply_that_is_queued_when_the_end_is_asked_for(scenario, program):
+    scenario("raw_parent", "shutdown_behind_reply", program("raw_parent"))
