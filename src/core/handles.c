@@ -32,6 +32,19 @@ int handles_add(struct router *router, struct handle *handle, uint32_t number,
 	return 0;
 }
 
+static void discharge(struct mitogen_message *m)
+{
+	if (m->charged)
+		m->charged->partial_bytes -= m->size;
+	m->charged = NULL;
+}
+
+static void drop_partial(struct mitogen_message *m)
+{
+	discharge(m);
+	message_unref(m);
+}
+
 void handles_remove(struct router *router, struct handle *handle)
 {
 	struct list *node;
@@ -39,7 +52,7 @@ void handles_remove(struct router *router, struct handle *handle)
 	map_remove(&router->handles, &handle->by_number);
 	list_remove(&handle->of_respondent);
 	while ((node = list_pop(&handle->partial)) != NULL)
-		message_unref(LIST_OWNER(node, struct mitogen_message, link));
+		drop_partial(LIST_OWNER(node, struct mitogen_message, link));
 }
 
 struct handle *handles_find(const struct router *router, uint32_t number)
@@ -92,10 +105,12 @@ static struct mitogen_message *join(const struct router *router, struct mitogen_
 }
 
 /* Counts what a child has us keep. */
-static void charge(struct neighbour *from, const struct mitogen_message *m, int sign)
+static void charge(struct neighbour *from, struct mitogen_message *m)
 {
-	if (from && !from->is_parent)
-		from->partial_bytes += sign > 0 ? m->size : -m->size;
+	if (!from || from->is_parent)
+		return;
+	m->charged = from;
+	from->partial_bytes += m->size;
 }
 
 /* Puts the frame behind what came before it. Returns the whole message, or NULL: more is to come. */
@@ -112,14 +127,14 @@ static struct mitogen_message *reassemble(const struct router *router, struct ha
 	}
 	if (before) {
 		list_remove(&before->link);
-		charge(from, before, -1);
+		discharge(before);
 		frame = join(router, before, frame);
 	}
 	if (!(frame->header.flags & FRAME_MORE))
 		return frame;
-	charge(from, frame, 1);
+	charge(from, frame);
 	if (from && from->partial_bytes > router->max_message) {
-		charge(from, frame, -1);
+		discharge(frame);
 		spoil(frame, MITOGEN_ERR_TOO_BIG, "too much is incomplete at the same time");
 	}
 	list_append(&handle->partial, &frame->link);
@@ -203,7 +218,7 @@ void handles_drop_partial(struct router *router, const struct id_blocks *sources
 			if (!id_blocks_contain(sources, m->header.src_id))
 				continue;
 			list_remove(&m->link);
-			message_unref(m);
+			drop_partial(m);
 		}
 	}
 }

@@ -17,6 +17,7 @@
 #define MESSAGE_SIZE_MAX (128u << 20) /* bytes of payload, unless a router says otherwise */
 
 struct message_string;
+struct neighbour;
 
 struct mitogen_message {
 	struct list link;
@@ -25,6 +26,8 @@ struct mitogen_message {
 	size_t size;                   /* of the payload */
 	struct mitogen_message *whole; /* whose payload this is a piece of, or NULL */
 	size_t slice;                  /* where in it */
+
+	struct neighbour *charged; /* for its size, while it is incomplete; or NULL */
 
 	/* for whom it was delivered */
 	uint32_t router_ref; /* the number of its public handle; it may be gone */
