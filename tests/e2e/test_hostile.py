@@ -33,7 +33,14 @@ def test_values_that_name_others(attack, name):
 
 
 @pytest.mark.parametrize(
-    "name", ["leaves_flooders", "floods", "begins_many_messages", "replies_too_much"]
+    "name",
+    [
+        "leaves_flooders",
+        "floods",
+        "begins_many_messages",
+        "replies_too_much",
+        "never_ends_replies",
+    ],
 )
 def test_floods(attack, name):
     attack(name)
@@ -80,7 +87,8 @@ def test_run_on_a_target_that_starts_twice(run_hostile):
 @pytest.mark.parametrize(
     "name",
     [
-        "all_is_well",
+        "nobody_interferes",
+        "callee_answers",
         "sibling_writes",
         "sibling_ends_input",
         "sibling_signals",

@@ -105,7 +105,8 @@ def test_one_fails(run, tmp_path):
 def test_one_is_killed(run, tmp_path):
     result = run(*BOTH, f"mkdir {tmp_path}/one 2>/dev/null || kill $$")
     assert result.returncode == 1
-    assert re.search(rb"^mitogen run: local(#2)?: killed by signal 15 \(Terminated\)\n$", result.stderr)
+    error = rb"mitogen run: local(#2)?: killed by signal 15 \(Terminated\)\n"
+    assert re.fullmatch(error, result.stderr)
 
 
 def test_both_are_killed(run):

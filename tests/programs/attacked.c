@@ -308,12 +308,38 @@ static void begins_many_messages(void)
 	expect_memory_below(LITTLE);
 }
 
+static void lower_max_message(void)
+{
+	mitogen_router_close(router);
+	router = mitogen_router_new(&err, .max_message = 1 << 20, .shutdown_ms = 200);
+}
+
+/* What came of a reply is no burden when nobody waits for the rest any more. */
+static void never_ends_replies(void)
+{
+	mitogen_receiver receiver;
+	mitogen_context hostile;
+
+	lower_max_message();
+	hostile = start_hostile();
+	receiver = mitogen_receiver_new(router, &err);
+	for (int i = 0; i < 3; i++) {
+		MITOGEN_AUTO(message, m);
+
+		EXPECT_OK(mitogen_call_async(mitogen_within(hostile, 200), "begin_reply", receiver,
+					     NULL, &err));
+		EXPECT_OK(mitogen_call(hostile, "ping", NULL, &err));
+		EXPECT(mitogen_receiver_get(receiver, &m, MITOGEN_FOREVER, &err) == 1);
+		EXPECT_FAILURE(mitogen_read(m, &err), MITOGEN_ERR_TIMEOUT, "");
+	}
+	EXPECT_OK(mitogen_call(hostile, "reply_large_list", NULL, &err));
+}
+
 static void replies_too_much(void)
 {
 	mitogen_context hostile, other;
 
-	mitogen_router_close(router);
-	router = mitogen_router_new(&err, .max_message = 1 << 20);
+	lower_max_message();
 	hostile = start_hostile();
 	other = mitogen_local(router, &err);
 	EXPECT_FAILURE(mitogen_call(hostile, "reply_too_much", NULL, &err), MITOGEN_ERR_TOO_BIG,
@@ -351,6 +377,7 @@ int main(int argc, char **argv)
 		{"floods", floods},
 		{"begins_many_messages", begins_many_messages},
 		{"replies_too_much", replies_too_much},
+		{"never_ends_replies", never_ends_replies},
 		{"stops_reading", stops_reading},
 		{NULL, NULL},
 	};

@@ -69,7 +69,7 @@ static int churn_environment(mitogen_message *m, mitogen_error *error)
 		return mitogen_fail_errno(error, "%s", path);
 	while (poll(&stop, 1, 0) == 0) {
 		for (int i = 0; i < 500; i++) {
-			char name[32];
+			char name[64];
 
 			snprintf(name, sizeof(name), "VARIABLE_%d", i);
 			setenv(name, "a value that is of some length", 1);
@@ -177,7 +177,7 @@ static void environment_of_ours_changes(void)
 	for (int i = 0; i < 30; i++) {
 		children[i] = mitogen_local(router, &err);
 		for (int j = 0; j < 500; j++) {
-			char name[32];
+			char name[64];
 
 			snprintf(name, sizeof(name), "VARIABLE_%d_%d", i, j);
 			EXPECT(setenv(name, "a value that is of some length", 1) == 0);

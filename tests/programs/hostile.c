@@ -285,17 +285,43 @@ static void begin_messages(struct request *request)
 	reply_nil(request);
 }
 
-/* Replies with 64 MiB. */
-static void reply_too_much(struct request *request)
+/* So much of a reply that goes on. */
+static void send_pieces(const struct request *request, int count)
 {
-	for (int i = 0; i < 1024; i++) {
+	for (int i = 0; i < count; i++) {
 		begin(RAW_CBOR, request->reply_to);
 		frame.flags = RAW_MORE;
 		memset(frame.payload, 0, RAW_PAYLOAD_MAX);
 		frame.size = RAW_PAYLOAD_MAX;
 		send_frame();
 	}
+}
+
+/* Replies with 64 MiB. */
+static void reply_too_much(struct request *request)
+{
+	send_pieces(request, 1024);
 	reply_nil(request);
+}
+
+/* Of a reply, 768 KiB. */
+static void begin_reply(struct request *request)
+{
+	send_pieces(request, 12);
+}
+
+/* A list of 768 KiB and its head. */
+static void reply_large_list(struct request *request)
+{
+	uint32_t size = 12 * RAW_PAYLOAD_MAX;
+
+	begin(RAW_CBOR, request->reply_to);
+	frame.flags = RAW_MORE;
+	raw_list(&frame, size);
+	send_frame();
+	send_pieces(request, 11);
+	frame.flags = 0;
+	send_frame();
 }
 
 /* ---- What is asked for ---- */
@@ -329,6 +355,8 @@ static const struct behaviour functions[] = {
 	{"leave_flooders", leave_flooders},
 	{"begin_messages", begin_messages},
 	{"reply_too_much", reply_too_much},
+	{"begin_reply", begin_reply},
+	{"reply_large_list", reply_large_list},
 	{NULL, NULL},
 };
 
