@@ -5,11 +5,10 @@
  *   all_works     nothing may fail: the faults are those that a user never sees
  *   some_works    anything may fail, but well
  */
-#include <dirent.h>
 #include <errno.h>
 #include <sys/wait.h>
 
-#include "scenario.h"
+#include "counting.h"
 
 #define CALLS 20
 
@@ -51,18 +50,6 @@ static bool works(int result)
 	EXPECT(may_fail && err.code == result && *err.text);
 	err = (mitogen_error){0};
 	return false;
-}
-
-static int count_entries(const char *path)
-{
-	DIR *list = opendir(path);
-	int count = 0;
-
-	EXPECT(list != NULL);
-	while (readdir(list))
-		count++;
-	closedir(list);
-	return count;
 }
 
 static void call_directly(mitogen_context child)
@@ -139,13 +126,12 @@ static void use_router(void)
 
 static void run(void)
 {
-	int descriptors = count_entries("/proc/self/fd"),
-	    threads = count_entries("/proc/self/task");
+	int descriptors = count_descriptors(), threads = count_threads();
 	siginfo_t info;
 
 	use_router();
-	EXPECT(count_entries("/proc/self/fd") == descriptors);
-	EXPECT(count_entries("/proc/self/task") == threads);
+	EXPECT(count_descriptors() == descriptors);
+	await_threads(threads);
 	EXPECT(waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 && errno == ECHILD);
 }
 

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Programs that use the library in a process of their own ways: signals, descriptors, forks. */
-#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#include "scenario.h"
+#include "counting.h"
 
 /* ---- Functions ---- */
 
@@ -77,28 +76,6 @@ static int list_descriptors(mitogen_message *m, mitogen_error *error)
 MITOGEN_EXPORT(list_descriptors);
 
 /* ---- What a process has ---- */
-
-static int count_entries(const char *path)
-{
-	DIR *list = opendir(path);
-	int count = 0;
-
-	EXPECT(list != NULL);
-	while (readdir(list))
-		count++;
-	closedir(list);
-	return count;
-}
-
-static int count_descriptors(void)
-{
-	return count_entries("/proc/self/fd");
-}
-
-static int count_threads(void)
-{
-	return count_entries("/proc/self/task");
-}
 
 static bool has_children(void)
 {
@@ -366,7 +343,7 @@ static void fifty_routers(void)
 		EXPECT(err.code == 0);
 	}
 	EXPECT(count_descriptors() == descriptors);
-	EXPECT(count_threads() == threads);
+	await_threads(threads);
 	EXPECT(!has_children());
 }
 
