@@ -186,14 +186,20 @@ static int read_secret(struct mitogen_message *m, struct cursor *c, mitogen_secr
 	return 0;
 }
 
-/* What comes from a child may name what is below it, and us: nobody else is its to give away. */
-static int check_named(const struct mitogen_message *m, const struct router *router, uint32_t id,
-		       mitogen_error *err)
+/* Locks the router to look up what m names. What comes from a child may name what is below it, and us:
+ * nobody else is its to give away. NULL with err and *ret_code set. */
+static struct api_router *lock_named(const struct mitogen_message *m, uint32_t id,
+				     mitogen_error *err, int *ret_code)
 {
-	if (m->named_count == 0 || id - m->named_first < m->named_count || id == router->id)
-		return 0;
-	return error_set(err, MITOGEN_ERR_REFUSED,
-			 "context %u was named by one that is not above it", id);
+	struct api_router *api = api_lock(m->router_ref, err, ret_code);
+
+	if (!api || m->named_count == 0 || id - m->named_first < m->named_count ||
+	    id == api->router->id)
+		return api;
+	api_unlock(api);
+	*ret_code = error_set(err, MITOGEN_ERR_REFUSED,
+			      "context %u was named by one that is not above it", id);
+	return NULL;
 }
 
 static int read_context(struct mitogen_message *m, struct cursor *c, mitogen_context *ret,
@@ -205,14 +211,12 @@ static int read_context(struct mitogen_message *m, struct cursor *c, mitogen_con
 
 	if (cursor_context(c, &id) < 0)
 		return fail_type(cursor_type(c), "a context", err);
-	api = api_lock(m->router_ref, err, &r);
+	api = lock_named(m, id, err, &r);
 	if (!api)
 		return r;
-	r = check_named(m, api->router, id, err);
-	if (r == 0)
-		*ret = api_context_handle(api->router, context_of_id(api->router, id));
+	*ret = api_context_handle(api->router, context_of_id(api->router, id));
 	api_unlock(api);
-	return r;
+	return 0;
 }
 
 static int read_sender(struct mitogen_message *m, struct cursor *c, mitogen_sender *ret,
@@ -224,14 +228,12 @@ static int read_sender(struct mitogen_message *m, struct cursor *c, mitogen_send
 
 	if (cursor_sender(c, &id, &handle) < 0)
 		return fail_type(cursor_type(c), "a sender", err);
-	api = api_lock(m->router_ref, err, &r);
+	api = lock_named(m, id, err, &r);
 	if (!api)
 		return r;
-	r = check_named(m, api->router, id, err);
-	if (r == 0)
-		*ret = (mitogen_sender){.router = m->router_ref, .context = id, .handle = handle};
+	*ret = (mitogen_sender){.router = m->router_ref, .context = id, .handle = handle};
 	api_unlock(api);
-	return r;
+	return 0;
 }
 
 /* A cursor at the item, which is not entered: .left counts what follows for mitogen_next. */
