@@ -323,6 +323,12 @@ static ptrdiff_t greeting(struct neighbour *neighbour, const uint8_t *data, size
 	return (ptrdiff_t)length;
 }
 
+/* The line that says it runs was written before anything that it printed since. */
+static void look_for_ready(struct output *output)
+{
+	stream_drain(&LIST_OWNER(output, struct connection, output)->neighbour.stream);
+}
+
 static const struct neighbour_events neighbour_events = {
 	.greeting = greeting,
 	.ended = stream_ended,
@@ -489,6 +495,7 @@ int connection_start(struct router *router, const struct connect_method *method,
 		       connection->context->path);
 	connection->neighbour.stream.greeting = true;
 	output_init(&connection->output, &router->broker);
+	connection->output.before_read = look_for_ready;
 	connection->process.pidfd.fd = -1;
 	connection->start.run = start;
 	connection->shutdown.run = shutdown_task;

@@ -135,10 +135,14 @@ static bool read_some(struct output *output, size_t *ret_size)
 
 static void ready(struct source *source, unsigned events)
 {
+	struct output *output = LIST_OWNER(source, struct output, pipe);
 	size_t ignored;
 
 	(void)events;
-	read_some(LIST_OWNER(source, struct output, pipe), &ignored);
+	if (!output->name && output->before_read)
+		output->before_read(output);
+	if (output->pipe.fd >= 0)
+		read_some(output, &ignored);
 }
 
 int output_open(struct output *output, int fd)

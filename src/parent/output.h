@@ -19,6 +19,9 @@ struct output {
 	struct source pipe;         /* .fd is ours; -1: closed */
 	const char *name;           /* whose lines to log; NULL: they are kept for output_quote */
 	struct output_lines *lines; /* while there is something to keep */
+	/* Called before a read as long as there is no name: what was sent before the bytes that are
+	 * there may give it one, or close the output. May be NULL. */
+	void (*before_read)(struct output *output);
 };
 
 void output_init(struct output *output, struct broker *broker);
