@@ -71,14 +71,6 @@ static bool put(struct process_object *process, struct mitogen_message *m, mitog
 	return latch_put(process->latch, m, &process->api->router->broker.wakes);
 }
 
-static void drop_early(struct process_object *process)
-{
-	struct list *node;
-
-	while ((node = list_pop(&process->early)) != NULL)
-		message_unref(LIST_OWNER(node, struct mitogen_message, link));
-}
-
 static void destroy(struct process_object *process)
 {
 	struct router *router = process->api->router;
@@ -86,7 +78,7 @@ static void destroy(struct process_object *process)
 	inflow_close(router, &process->out.flow);
 	inflow_close(router, &process->err.flow);
 	outflow_close(&process->in);
-	drop_early(process);
+	message_unref_all(&process->early);
 	map_remove(&process->api->processes, &process->by_ref);
 	message_unref(process->exit);
 	latch_unref(process->latch);

@@ -66,11 +66,8 @@ static void close_source(struct job *job, struct source *source)
 
 static void drop_stdin(struct job *job)
 {
-	struct list *node;
-
 	close_source(job, &job->stdin_pipe);
-	while ((node = list_pop(&job->stdin_data)) != NULL)
-		message_unref(LIST_OWNER(node, struct mitogen_message, link));
+	message_unref_all(&job->stdin_data);
 }
 
 static void answer(struct job *job)

@@ -28,12 +28,9 @@ struct latch *latch_ref(struct latch *latch)
 
 void latch_unref(struct latch *latch)
 {
-	struct list *node;
-
 	if (!latch || __atomic_sub_fetch(&latch->references, 1, __ATOMIC_ACQ_REL) > 0)
 		return;
-	while ((node = list_pop(&latch->messages)) != NULL)
-		message_unref(LIST_OWNER(node, struct mitogen_message, link));
+	message_unref_all(&latch->messages);
 	fd_close(latch->event_fds[0]);
 	fd_close(latch->event_fds[1]);
 	event_count_clear(&latch->filled);

@@ -139,6 +139,14 @@ void message_unref(struct mitogen_message *m)
 	sys.free(m);
 }
 
+void message_unref_all(struct list *messages)
+{
+	struct list *node;
+
+	while ((node = list_pop(messages)) != NULL)
+		message_unref(LIST_OWNER(node, struct mitogen_message, link));
+}
+
 void message_set_failure(struct mitogen_message *m, const mitogen_error *failure)
 {
 	drop_failure(m);

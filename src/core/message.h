@@ -64,6 +64,7 @@ struct mitogen_message *message_new_dead(int code, const char *text);
 
 struct mitogen_message *message_ref(struct mitogen_message *m);
 void message_unref(struct mitogen_message *m); /* takes NULL */
+void message_unref_all(struct list *messages); /* empties the queue */
 
 /* Makes m report a failure; without memory for the text, that. Takes a copy. */
 void message_set_failure(struct mitogen_message *m, const mitogen_error *failure);

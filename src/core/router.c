@@ -43,8 +43,7 @@ int router_init(struct router *router, uint32_t id, const uint32_t *ancestors,
 
 void router_clear(struct router *router)
 {
-	for (struct list *node; (node = list_pop(&router->local)) != NULL;)
-		message_unref(LIST_OWNER(node, struct mitogen_message, link));
+	message_unref_all(&router->local);
 	sys.free(router->environment);
 	context_clear_all(router);
 	map_clear(&router->routes);
@@ -192,8 +191,6 @@ void router_route(struct router *router, struct mitogen_message *m, struct neigh
 /* Cuts m into frames. 0, or -1: no memory, nothing is left in pieces. */
 static int slice(struct mitogen_message *m, struct list *pieces)
 {
-	struct list *node;
-
 	for (size_t offset = 0; offset < m->size; offset += FRAME_PAYLOAD_MAX) {
 		size_t left = m->size - offset;
 		bool last = left <= FRAME_PAYLOAD_MAX;
@@ -201,8 +198,7 @@ static int slice(struct mitogen_message *m, struct list *pieces)
 
 		piece = message_slice(m, offset, last ? left : FRAME_PAYLOAD_MAX);
 		if (!piece) {
-			while ((node = list_pop(pieces)) != NULL)
-				message_unref(LIST_OWNER(node, struct mitogen_message, link));
+			message_unref_all(pieces);
 			return -1;
 		}
 		if (!last)

@@ -31,19 +31,11 @@ void stream_init(struct stream *stream, struct broker *broker, const struct stre
 	list_init(&stream->bulk.messages);
 }
 
-static void drop_messages(struct list *messages)
-{
-	struct list *node;
-
-	while ((node = list_pop(messages)) != NULL)
-		message_unref(LIST_OWNER(node, struct mitogen_message, link));
-}
-
 static void drop_all(struct stream *stream)
 {
-	drop_messages(&stream->begun);
-	drop_messages(&stream->normal.messages);
-	drop_messages(&stream->bulk.messages);
+	message_unref_all(&stream->begun);
+	message_unref_all(&stream->normal.messages);
+	message_unref_all(&stream->bulk.messages);
 	stream->normal.bytes = stream->bulk.bytes = 0;
 }
 
