@@ -262,7 +262,9 @@ typedef struct mitogen_exec_options {
  * KEYWORDS. Runs argv (NULL-terminated, found through PATH there) in the context. What it does comes
  * to receiver as messages with this tag, in order, after the output the exit. A program that is
  * missing or may not run is a failure of type "ENOENT", "EACCES", ... It gets a process group of
- * its own; when the context goes away, the program is ended. */
+ * its own; when the context goes away, the program is ended.
+ * Output counts as read when its message is released: a program of which 256 KiB of stdout, or of
+ * stderr, are not read has to wait before it can write more to that. */
 mitogen_process mitogen_exec_with(mitogen_context context, const char *const *argv,
 				  mitogen_receiver receiver, void *tag,
 				  const mitogen_exec_options *options, mitogen_error *err);

@@ -132,7 +132,7 @@ static int take_result(struct mitogen_message *m, mitogen_out ret, mitogen_error
 	} else if (ret.to && ret.type == MITOGEN_OUT_MESSAGE) {
 		mitogen_message **to = ret.to;
 
-		message_unref(*to);
+		message_release(*to);
 		*to = m;
 		return 0;
 	} else if (ret.to) {

@@ -253,8 +253,8 @@ static void note(struct process_object *process, const struct mitogen_message *m
 	}
 }
 
-/* The user has a piece of output: there is room for as much again. */
-static void output_taken(const struct mitogen_message *m)
+/* The user has done with a piece of output: there is room for as much again. */
+static void output_released(const struct mitogen_message *m)
 {
 	struct api_router *api = api_lock(m->router_ref, NULL, NULL);
 	struct process_object *process;
@@ -291,7 +291,7 @@ static void output_received(struct router *router, struct handle *handle, struct
 		return;
 	}
 	if (m->header.kind == FRAME_RAW && m->size > 0) {
-		m->taken = output_taken;
+		m->released = output_released;
 		put_output(output, m);
 		return;
 	}

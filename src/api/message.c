@@ -14,7 +14,7 @@ mitogen_message *mitogen_message_ref(mitogen_message *m)
 
 void mitogen_message_unref(mitogen_message *m)
 {
-	message_unref(m);
+	message_release(m);
 }
 
 mitogen_router mitogen_message_router(const mitogen_message *m)

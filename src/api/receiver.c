@@ -81,9 +81,7 @@ int mitogen_receiver_get(mitogen_receiver handle, mitogen_message **ret, int tim
 	if (r == LATCH_CLOSED) {
 		r = error_set(err, MITOGEN_ERR_CLOSED, "the receiver is closed");
 	} else if (r == LATCH_MESSAGE) {
-		if (m->taken)
-			m->taken(m);
-		message_unref(*ret);
+		message_release(*ret);
 		*ret = m;
 	}
 out:
@@ -134,11 +132,9 @@ void mitogen_receiver_close(mitogen_receiver handle)
 		close_one(api, receiver);
 	}
 	api_unlock(api);
-	while (latch && latch_get(latch, clock_deadline(0), &m) == LATCH_MESSAGE) {
-		if (m->taken) /* a program must not wait for it to be read */
-			m->taken(m);
-		message_unref(m);
-	}
+	/* a program must not wait for it to be read */
+	while (latch && latch_get(latch, clock_deadline(0), &m) == LATCH_MESSAGE)
+		message_release(m);
 	latch_unref(latch);
 }
 

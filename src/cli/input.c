@@ -13,9 +13,9 @@
 
 #define CHUNK (64u * 1024)
 
-void input_init(struct input *input)
+void input_init(struct input *input, int jobs)
 {
-	*input = (struct input){.data = memory_calloc(1, CHUNK)};
+	*input = (struct input){.data = memory_calloc(1, CHUNK), .counts = {[INPUT_NONE] = jobs}};
 	standard_open(&input->from, STDIN_FILENO);
 }
 
@@ -25,21 +25,44 @@ void input_clear(struct input *input)
 	free(input->data);
 }
 
-int input_fd(const struct input *input, const struct job *jobs, int count)
+void input_set_state(struct input *input, struct job *job, enum input_state state)
 {
-	bool is_wanted = false;
-
-	if (input->size > 0 || input->has_ended)
-		return -1;
-	for (int i = 0; i < count; i++) {
-		if (jobs[i].input == INPUT_BLOCKED)
-			return -1;
-		is_wanted |= jobs[i].input == INPUT_OPEN;
-	}
-	return is_wanted ? input->from.fd : -1;
+	input->counts[job->input]--;
+	input->counts[state]++;
+	job->input = state;
 }
 
-void input_read(struct input *input, struct output *output)
+int input_fd(const struct input *input)
+{
+	bool is_wanted = input->counts[INPUT_OPEN] > 0 && input->counts[INPUT_BLOCKED] == 0;
+
+	return is_wanted && !input->has_ended ? input->from.fd : -1;
+}
+
+void input_send(struct input *input, struct job *job, struct output *output)
+{
+	mitogen_error err = {0};
+
+	while (job->input == INPUT_OPEN && job->input_sent < input->size) {
+		ptrdiff_t n = mitogen_process_write(job->process, input->data + job->input_sent,
+						    input->size - job->input_sent, &err);
+
+		if (n > 0)
+			job->input_sent += (size_t)n;
+		else
+			input_set_state(input, job, n == 0 ? INPUT_BLOCKED : INPUT_NONE);
+	}
+	if (err.code < 0 && err.code != MITOGEN_ERR_CLOSED) {
+		output_say(output, "%s: input was lost: %s", job->label, err.text);
+		mitogen_process_close_stdin(job->process, NULL);
+	}
+	if (job->input == INPUT_OPEN && input->has_ended) {
+		mitogen_process_close_stdin(job->process, NULL);
+		input_set_state(input, job, INPUT_NONE);
+	}
+}
+
+void input_read(struct input *input, struct job *jobs, int count, struct output *output)
 {
 	ssize_t n = standard_read(&input->from, input->data, CHUNK);
 
@@ -51,49 +74,16 @@ void input_read(struct input *input, struct output *output)
 	}
 	input->has_ended = n <= 0;
 	input->size = n > 0 ? (size_t)n : 0;
-}
-
-static void send_to(const struct input *input, struct job *job, struct output *output)
-{
-	mitogen_error err = {0};
-
-	while (job->input == INPUT_OPEN && job->input_sent < input->size) {
-		ptrdiff_t n = mitogen_process_write(job->process, input->data + job->input_sent,
-						    input->size - job->input_sent, &err);
-
-		if (n > 0)
-			job->input_sent += (size_t)n;
-		else
-			job->input = n == 0 ? INPUT_BLOCKED : INPUT_CLOSED;
-	}
-	if (err.code < 0 && err.code != MITOGEN_ERR_CLOSED) {
-		output_say(output, "%s: input was lost: %s", job->label, err.text);
-		mitogen_process_close_stdin(job->process, NULL);
-	}
-	if (job->input != INPUT_CLOSED && input->has_ended) {
-		mitogen_process_close_stdin(job->process, NULL);
-		job->input = INPUT_CLOSED;
-	}
-}
-
-void input_send(struct input *input, struct job *jobs, int count, struct output *output)
-{
-	bool is_sent = true, is_read = false;
-
 	for (int i = 0; i < count; i++) {
-		send_to(input, &jobs[i], output);
-		if (jobs[i].input == INPUT_CLOSED)
-			continue;
-		is_read = true;
-		is_sent &= jobs[i].input_sent == input->size;
-	}
-	if (!is_read && input->from.fd >= 0) {
-		input->has_ended = true;
-		standard_close_input(&input->from);
-	}
-	if (!is_sent)
-		return;
-	input->size = 0;
-	for (int i = 0; i < count; i++)
 		jobs[i].input_sent = 0;
+		input_send(input, &jobs[i], output);
+	}
+}
+
+void input_close_unread(struct input *input)
+{
+	if (input->counts[INPUT_OPEN] + input->counts[INPUT_BLOCKED] > 0 || input->from.fd < 0)
+		return;
+	input->has_ended = true;
+	standard_close_input(&input->from);
 }

@@ -27,12 +27,15 @@ static int status_of(const mitogen_error *err)
 static void end(struct job *job, int status)
 {
 	job->is_over = true;
-	job->input = INPUT_CLOSED;
+	job->group->running--;
+	input_set_state(job->group->input, job, INPUT_NONE);
 	job->status = status;
 }
 
-static void fail(struct job *job, const mitogen_error *err, struct output *output)
+static void fail(struct job *job, const mitogen_error *err)
 {
+	struct output *output = job->group->output;
+
 	end(job, status_of(err));
 	job->is_unreachable = job->status == EXIT_TARGET;
 	output_say(output, "%s", err->text);
@@ -42,95 +45,90 @@ static void fail(struct job *job, const mitogen_error *err, struct output *outpu
 }
 
 void job_start(struct job *job, mitogen_router router, mitogen_receiver receiver,
-	       const struct run_options *options, struct output *output)
+	       const struct run_options *options)
 {
 	mitogen_error err = {0};
 	mitogen_context context = mitogen_local(router, &err, .name = job->label);
 
+	job->group->running++;
 	job->program = *options->program;
 	job->process =
 		mitogen_exec(context, options->program, receiver, job, &err, .env = options->env,
 			     .cwd = options->cwd, .no_stdin = options->no_stdin);
-	if (options->no_stdin)
-		job->input = INPUT_CLOSED;
+	if (!options->no_stdin)
+		input_set_state(job->group->input, job, INPUT_BLOCKED);
 	if (job->process.ref == 0)
-		fail(job, &err, output);
+		fail(job, &err);
 }
 
-static void take_output(struct job *job, mitogen_message *m, enum output_stream stream,
-			struct output *output)
+static void take_room(struct job *job)
+{
+	if (job->input == INPUT_BLOCKED)
+		input_set_state(job->group->input, job, INPUT_OPEN);
+	input_send(job->group->input, job, job->group->output);
+}
+
+static void take_output(struct job *job, mitogen_message *m, enum output_stream stream)
 {
 	mitogen_bytes bytes = {0};
 	mitogen_error err = {0};
-	char *lines;
-	size_t size;
 
-	if (mitogen_read(m, &err, &bytes) < 0) {
-		output_say(output, "%s: output was lost: %s", job->label, err.text);
-		return;
-	}
-	if (!job->has_prefix) {
-		output_add(output, stream, bytes.data, bytes.size);
-		return;
-	}
-	size = lines_add(&job->lines[stream], job->label, bytes.data, bytes.size, &lines);
-	if (size > 0)
-		output_add_lines(output, stream, lines, size);
+	if (mitogen_read(m, &err, &bytes) < 0)
+		output_say(job->group->output, "%s: output was lost: %s", job->label, err.text);
+	else if (job->has_prefix)
+		output_add_lines(job->group->output, stream, m, bytes, &job->lines[stream],
+				 job->label);
+	else
+		output_add(job->group->output, stream, m, bytes);
 }
 
-static void end_lines(struct job *job, struct output *output)
+static void end_lines(struct job *job)
 {
-	for (int stream = OUTPUT_STDOUT; stream <= OUTPUT_STDERR; stream++) {
-		char *lines;
-		size_t size = lines_end(&job->lines[stream], job->label, &lines);
-
-		if (size > 0)
-			output_add_lines(output, (enum output_stream)stream, lines, size);
-	}
+	for (int stream = 0; job->has_prefix && stream < OUTPUT_STREAMS; stream++)
+		output_end_lines(job->group->output, (enum output_stream)stream,
+				 &job->lines[stream], job->label);
 }
 
-static void take_exit(struct job *job, mitogen_message *m, struct output *output)
+static void take_exit(struct job *job, mitogen_message *m)
 {
 	mitogen_error err = {0};
 	int status;
 
-	end_lines(job, output);
+	end_lines(job);
 	if (mitogen_read(m, &err, &status) < 0) {
-		fail(job, &err, output);
+		fail(job, &err);
 		return;
 	}
 	end(job, status < 0 ? EXIT_SIGNAL - status : status);
 	if (!job->is_named || status == 0)
 		return;
 	if (status < 0)
-		output_say(output, "%s: killed by signal %d (%s)", job->label, -status,
+		output_say(job->group->output, "%s: killed by signal %d (%s)", job->label, -status,
 			   strsignal(-status));
 	else
-		output_say(output, "%s: exited with status %d", job->label, status);
+		output_say(job->group->output, "%s: exited with status %d", job->label, status);
 }
 
-void job_take(struct job *job, mitogen_message *m, struct output *output)
+void job_take(struct job *job, mitogen_message *m)
 {
 	if (job->is_over)
 		return;
 	switch (mitogen_message_event(m)) {
 	case MITOGEN_EVENT_STARTED:
 		job->has_started = true;
-		if (job->input == INPUT_BLOCKED)
-			job->input = INPUT_OPEN;
+		take_room(job);
 		break;
 	case MITOGEN_EVENT_STDOUT:
-		take_output(job, m, OUTPUT_STDOUT, output);
+		take_output(job, m, OUTPUT_STDOUT);
 		break;
 	case MITOGEN_EVENT_STDERR:
-		take_output(job, m, OUTPUT_STDERR, output);
+		take_output(job, m, OUTPUT_STDERR);
 		break;
 	case MITOGEN_EVENT_ROOM:
-		if (job->input == INPUT_BLOCKED)
-			job->input = INPUT_OPEN;
+		take_room(job);
 		break;
 	case MITOGEN_EVENT_EXIT:
-		take_exit(job, m, output);
+		take_exit(job, m);
 		break;
 	case MITOGEN_EVENT_NONE:
 		break;

@@ -6,22 +6,24 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "cli/input.h"
 #include "cli/lines.h"
 
 struct output;
 struct run_options;
 
-enum job_input {
-	INPUT_BLOCKED, /* until the program has started, or has room again */
-	INPUT_OPEN,
-	INPUT_CLOSED, /* it reads no more */
+struct job_group { /* what the jobs of a run share */
+	struct input *input;
+	struct output *output;
+	int running; /* how many are not over */
 };
 
 struct job {
+	struct job_group *group;
 	const char *label;   /* of its target; lent */
 	const char *program; /* its name; lent */
 	mitogen_process process;
-	enum job_input input;
+	enum input_state input;
 	size_t input_sent; /* of what is being sent to all */
 	bool has_started, is_over;
 	int status;          /* when it is over; an exit status of ours or of the program */
@@ -32,11 +34,12 @@ struct job {
 };
 
 /* Starts a child of the router and the program in it, whose events come to the receiver with the job
- * as their tag. A failure is told to output; the job is over then. */
+ * as their tag. A failure is told to the output; the job is over then. */
 void job_start(struct job *job, mitogen_router router, mitogen_receiver receiver,
-	       const struct run_options *options, struct output *output);
+	       const struct run_options *options);
 /* Takes an event of it. */
-void job_take(struct job *job, mitogen_message *m, struct output *output);
+void job_take(struct job *job, mitogen_message *m);
 /* Ends it as far as we are concerned. */
 void job_give_up(struct job *job, int status);
+/* When the output is cleared. */
 void job_clear(struct job *job);

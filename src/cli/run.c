@@ -26,9 +26,9 @@ struct run {
 	struct run_options options;
 	mitogen_router router;
 	mitogen_receiver receiver;
-	mitogen_message *message; /* the last one */
 	struct job *jobs;
 	int count;
+	struct job_group group;
 	struct input input;
 	struct output output;
 	int signal_fd, receiver_fd;
@@ -49,12 +49,7 @@ static int64_t clock_ms(void)
 
 static bool is_over(const struct run *run)
 {
-	if (run->status)
-		return true;
-	for (int i = 0; i < run->count; i++)
-		if (!run->jobs[i].is_over)
-			return false;
-	return output_fd(&run->output) < 0;
+	return run->status || (run->group.running == 0 && output_is_empty(&run->output));
 }
 
 /* ---- Signals and time ---- */
@@ -134,15 +129,17 @@ static int patience(const struct run *run)
 
 static void take_message(struct run *run)
 {
-	if (mitogen_receiver_get(run->receiver, &run->message, 0, NULL) == 1)
-		job_take(mitogen_message_tag(run->message), run->message, &run->output);
+	MITOGEN_AUTO(message, m);
+
+	if (mitogen_receiver_get(run->receiver, &m, 0, NULL) == 1)
+		job_take(mitogen_message_tag(m), m);
 }
 
-static void write_output(struct run *run)
+static void write_output(struct run *run, const struct pollfd *fds)
 {
 	enum output_stream stream;
 
-	if (output_write(&run->output, &stream) == 0)
+	if (output_write(&run->output, fds, &stream) == 0)
 		return;
 	run->status = errno == EPIPE ? EXIT_SIGNAL + SIGPIPE : EXIT_FAILED;
 	if (errno != EPIPE)
@@ -153,28 +150,34 @@ static void write_output(struct run *run)
 /* Waits for something to do, and does it. */
 static void step(struct run *run)
 {
-	int out = output_fd(&run->output);
-	struct pollfd fds[] = {
-		{.fd = run->signal_fd, .events = POLLIN},
-		{.fd = out, .events = POLLOUT},
-		{.fd = out < 0 ? run->receiver_fd : -1, .events = POLLIN},
-		{.fd = input_fd(&run->input, run->jobs, run->count), .events = POLLIN},
+	enum {
+		SIGNALS,
+		MESSAGES,
+		INPUT,
+		OUTPUT,
+		COUNT = OUTPUT + OUTPUT_STREAMS
 	};
-	int n = poll(fds, sizeof(fds) / sizeof(fds[0]), patience(run));
+	struct pollfd fds[COUNT] = {
+		[SIGNALS] = {.fd = run->signal_fd, .events = POLLIN},
+		[MESSAGES] = {.fd = run->receiver_fd, .events = POLLIN},
+		[INPUT] = {.fd = input_fd(&run->input), .events = POLLIN},
+	};
+	int n;
 
+	output_poll(&run->output, fds + OUTPUT);
+	n = poll(fds, COUNT, patience(run));
 	check_time(run);
 	if (n <= 0)
 		return;
 	run->quiet_at = run->signal ? clock_ms() + QUIET_MS : 0;
-	if (fds[0].revents)
+	if (fds[SIGNALS].revents)
 		pass_signals(run);
-	if (fds[1].revents)
-		write_output(run);
-	if (fds[2].revents)
+	write_output(run, fds + OUTPUT);
+	if (fds[MESSAGES].revents)
 		take_message(run);
-	if (fds[3].revents)
-		input_read(&run->input, &run->output);
-	input_send(&run->input, run->jobs, run->count, &run->output);
+	if (fds[INPUT].revents)
+		input_read(&run->input, run->jobs, run->count, &run->output);
+	input_close_unread(&run->input);
 }
 
 /* ---- From start to end ---- */
@@ -198,14 +201,16 @@ static int start(struct run *run)
 	if (run->options.timeout_ms)
 		run->deadline = clock_ms() + run->options.timeout_ms;
 	output_init(&run->output);
-	input_init(&run->input);
 	run->count = run->options.target_count;
+	input_init(&run->input, run->count);
 	run->jobs = memory_calloc((size_t)run->count, sizeof(*run->jobs));
+	run->group = (struct job_group){.input = &run->input, .output = &run->output};
 	for (int i = 0; i < run->count; i++) {
+		run->jobs[i].group = &run->group;
 		run->jobs[i].label = run->options.targets[i].label;
 		run->jobs[i].is_named = run->count > 1;
 		run->jobs[i].has_prefix = run->count > 1 && !run->options.raw;
-		job_start(&run->jobs[i], run->router, run->receiver, &run->options, &run->output);
+		job_start(&run->jobs[i], run->router, run->receiver, &run->options);
 	}
 	return 0;
 }
@@ -232,13 +237,12 @@ static int status_of_all(const struct run *run)
 
 static void clear(struct run *run)
 {
-	mitogen_message_unref(run->message);
 	mitogen_router_close(run->router);
+	input_clear(&run->input);
+	output_clear(&run->output);
 	for (int i = 0; i < run->count; i++)
 		job_clear(&run->jobs[i]);
 	free(run->jobs);
-	input_clear(&run->input);
-	output_clear(&run->output);
 	run_options_clear(&run->options);
 }
 

@@ -57,6 +57,15 @@ void standard_open(struct standard *standard, int number)
 		standard->fd = number;
 }
 
+bool standard_outputs_are_one(void)
+{
+	struct stat out, err;
+
+	return has_mode(STDOUT_FILENO) && has_mode(STDERR_FILENO) &&
+	       fstat(STDOUT_FILENO, &out) == 0 && fstat(STDERR_FILENO, &err) == 0 &&
+	       out.st_dev == err.st_dev && out.st_ino == err.st_ino;
+}
+
 ssize_t standard_read(const struct standard *standard, void *data, size_t size)
 {
 	if (standard->is_socket)

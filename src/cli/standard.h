@@ -21,6 +21,8 @@ struct standard {
 void standard_fill(void);
 /* number: STDIN_FILENO and so on. */
 void standard_open(struct standard *standard, int number);
+/* Do stdout and stderr both write to the same file, pipe or terminal? */
+bool standard_outputs_are_one(void);
 /* As read and write; EAGAIN when poll has to be asked first. */
 ssize_t standard_read(const struct standard *standard, void *data, size_t size);
 ssize_t standard_write(const struct standard *standard, const void *data, size_t size);

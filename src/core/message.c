@@ -129,14 +129,33 @@ static void drop_failure(struct mitogen_message *m)
 		sys.free(m->failure);
 }
 
-void message_unref(struct mitogen_message *m)
+/* Was it the last reference? */
+static bool drop_reference(struct mitogen_message *m)
 {
-	if (!m || __atomic_sub_fetch(&m->references, 1, __ATOMIC_ACQ_REL) > 0)
-		return;
+	return m && __atomic_sub_fetch(&m->references, 1, __ATOMIC_ACQ_REL) == 0;
+}
+
+static void destroy(struct mitogen_message *m)
+{
 	free_strings(m->strings);
 	message_unref(m->whole);
 	drop_failure(m);
 	sys.free(m);
+}
+
+void message_unref(struct mitogen_message *m)
+{
+	if (drop_reference(m))
+		destroy(m);
+}
+
+void message_release(struct mitogen_message *m)
+{
+	if (!drop_reference(m))
+		return;
+	if (m->released)
+		m->released(m);
+	destroy(m);
 }
 
 void message_unref_all(struct list *messages)

@@ -34,8 +34,9 @@ struct mitogen_message {
 	void *tag;
 	mitogen_event event;
 	uint32_t process_ref; /* of an event: the number of the public handle */
-	/* A receiver has handed it to the user; no lock held. NULL: nobody wants to know. */
-	void (*taken)(const struct mitogen_message *m);
+	/* The user, who got it from a receiver, has no reference any more; no lock held. NULL: nobody
+	 * wants to know. */
+	void (*released)(const struct mitogen_message *m);
 	mitogen_error *failure;            /* what it reports, instead of a value */
 	uint32_t named_first, named_count; /* IDs that it may name, and ours; count 0: any */
 	const mitogen_export *function;    /* a call's */
@@ -65,6 +66,9 @@ struct mitogen_message *message_new_dead(int code, const char *text);
 struct mitogen_message *message_ref(struct mitogen_message *m);
 void message_unref(struct mitogen_message *m); /* takes NULL */
 void message_unref_all(struct list *messages); /* empties the queue */
+/* message_unref for a reference of the user's, or instead of handing it to him: calls m->released if
+ * it was the last one. No lock held. */
+void message_release(struct mitogen_message *m);
 
 /* Makes m report a failure; without memory for the text, that. Takes a copy. */
 void message_set_failure(struct mitogen_message *m, const mitogen_error *failure);

@@ -103,15 +103,71 @@ static void its_descriptor_is_readable_while_there_is_one(void **state)
 	assert_int_equal(poll(&readable, 1, 0), 0);
 }
 
-static int times_taken;
+static int times_released;
 
-static void note_taken(const struct mitogen_message *m)
+static void note_release(const struct mitogen_message *m)
 {
-	times_taken += m->tag == &times_taken;
+	times_released += m->tag == &times_released;
 }
 
-/* Who sent it may want to know; a failed one is a message, too. */
-static void taken_once(void **state)
+static void put_watched(void)
+{
+	struct mitogen_message *m = message_new(0);
+
+	m->tag = &times_released;
+	m->released = note_release;
+	put_message(m);
+}
+
+/* Who sent it wants to know: with the last reference of the user's, whichever way that goes. */
+static void released_once(void **state)
+{
+	mitogen_message *m = NULL, *same;
+
+	(void)state;
+	times_released = 0;
+	put_watched();
+	put_watched();
+	assert_int_equal(get(&m, 0), 1);
+	same = mitogen_message_ref(m);
+	assert_int_equal(get(&m, 0), 1);
+	assert_int_equal(times_released, 0);
+	mitogen_message_unref(same);
+	assert_int_equal(times_released, 1);
+	put(1);
+	assert_int_equal(get(&m, 0), 1);
+	assert_int_equal(times_released, 2);
+	mitogen_message_unref(m);
+	mitogen_message_unref(NULL);
+	assert_int_equal(times_released, 2);
+}
+
+static void closing_a_receiver_releases_what_is_in_it(void **state)
+{
+	(void)state;
+	times_released = 0;
+	put_watched();
+	put_watched();
+	mitogen_receiver_close(receiver);
+	assert_int_equal(times_released, 2);
+}
+
+/* As the library drops it, which holds locks then. */
+static void dropped_is_not_released(void **state)
+{
+	struct mitogen_message *m = message_new(0);
+
+	(void)state;
+	times_released = 0;
+	m->tag = &times_released;
+	m->released = note_release;
+	message_unref(m);
+	put_watched();
+	mitogen_router_close(router);
+	assert_int_equal(times_released, 0);
+}
+
+static void a_failure_is_a_message(void **state)
 {
 	static const mitogen_error why = {.code = MITOGEN_ERR_LOST, .text = "its process exited"};
 	MITOGEN_AUTO(message, m);
@@ -120,12 +176,8 @@ static void taken_once(void **state)
 
 	(void)state;
 	message_set_failure(failed, &why);
-	failed->tag = &times_taken;
-	failed->taken = note_taken;
 	put_message(failed);
-	assert_int_equal(times_taken, 0);
 	assert_int_equal(get(&m, 0), 1);
-	assert_int_equal(times_taken, 1);
 	assert_int_equal(mitogen_read(m, &err, &number), MITOGEN_ERR_LOST);
 	assert_string_equal(err.text, "its process exited");
 }
@@ -319,7 +371,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_was_held_is_exchanged, setup, teardown),
 		cmocka_unit_test_setup_teardown(its_descriptor_is_readable_while_there_is_one,
 						setup, teardown),
-		cmocka_unit_test_setup_teardown(taken_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(released_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(closing_a_receiver_releases_what_is_in_it, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(dropped_is_not_released, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_failure_is_a_message, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_closed_one_says_so, setup, teardown),
 		cmocka_unit_test_setup_teardown(each_message_goes_to_one_thread, setup, teardown),
 		cmocka_unit_test_setup_teardown(closing_it_wakes_all, setup, teardown),
