@@ -1,6 +1,6 @@
 """peer.py: the same measurements of Python Mitogen, printed as the C programs print theirs.
 
-What is called is os.getpid(), so that no module of ours has to be sent first.
+What is called is os.getpid() or len(), so that no module of ours has to be sent first.
 """
 
 import os
@@ -8,12 +8,15 @@ import re
 import time
 from pathlib import Path
 
+import mitogen.core
 import mitogen.master
 
 PYTHON = "/usr/bin/python3"
 READY = 5
 CALLS = 500
 OUTSTANDING = 10000
+ARGUMENT = 16 << 20
+ARGUMENTS = 5
 
 
 def now_us():
@@ -54,6 +57,17 @@ def rate(child):
     return OUTSTANDING / (now_us() - start) * 1e6
 
 
+def sample_arguments(child):
+    """MiB a second when 16 MiB of bytes are an argument."""
+    samples = []
+    data = mitogen.core.Blob(b"x" * ARGUMENT)
+    for _ in range(ARGUMENTS):
+        start = now_us()
+        child.call(len, data)
+        samples.append(ARGUMENT / (now_us() - start) * 1e6 / (1 << 20))
+    report("argument.python", samples)
+
+
 def sample_calls(name, child):
     samples = []
     for _ in range(CALLS):
@@ -72,6 +86,7 @@ def main():
         pid = child.call(os.getpid)
         report("child-memory.python", [pss_kb(pid)])
         report("outstanding.python", [rate(child)])
+        sample_arguments(child)
         pin(os.getpid(), 0)
         for name, cpu in (("call.one-cpu.python", 0), ("call.two-cpus.python", 1)):
             pin(pid, cpu)

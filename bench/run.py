@@ -38,6 +38,9 @@ SERIES = {
     "call.two-cpus.python": ("µs", "call, two CPUs, Python Mitogen"),
     "outstanding.ours": ("calls/s", "10,000 calls outstanding"),
     "outstanding.python": ("calls/s", "10,000 calls outstanding, Python Mitogen"),
+    "argument.socket": ("MiB/s", "16 MiB through a socket to another process"),
+    "argument.ours": ("MiB/s", "16 MiB of bytes as an argument"),
+    "argument.python": ("MiB/s", "16 MiB of bytes as an argument, Python Mitogen"),
     "command.ours": ("µs", "mitogen run local -- true"),
     "command.python": ("µs", "python3 -c pass"),
     "size.agent": ("bytes", "the agent"),
@@ -89,6 +92,7 @@ TARGETS = [
     Target("call.one-cpu.ours", "call.one-cpu.pipe", at_most=5),
     Target("call.two-cpus.ours", "call.two-cpus.pipe", at_most=1.5),
     Target("outstanding.ours", at_least=500_000),
+    Target("argument.ours", at_least=1024),
     Target("command.ours", "command.python", at_most=1),
 ]
 
@@ -99,6 +103,7 @@ def commands(build):
     yield [programs / "child_memory", AGENT]
     yield [programs / "call"]
     yield [programs / "outstanding"]
+    yield [programs / "argument"]
     yield [PYTHON, ROOT / "bench/peer.py"]
     yield [programs / "sizes"]
     if COMMAND.exists():

@@ -380,7 +380,6 @@ static struct process_object *new_process(struct api_router *api, struct context
 	process->out.process = process->err.process = process;
 	process->out.event = MITOGEN_EVENT_STDOUT;
 	process->err.event = MITOGEN_EVENT_STDERR;
-	list_init(&process->in.link);
 	list_init(&process->early);
 	if (map_add(&api->processes, &process->by_ref, ++api->last_ref) < 0)
 		goto no_ref;

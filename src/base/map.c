@@ -39,6 +39,11 @@ void map_clear(struct map *map)
 	*map = (struct map){0};
 }
 
+int map_reserve(struct map *map)
+{
+	return map->capacity ? 0 : grow(map);
+}
+
 struct map_node *map_get(const struct map *map, uint32_t key)
 {
 	if (!map->capacity)
@@ -47,6 +52,15 @@ struct map_node *map_get(const struct map *map, uint32_t key)
 		if (node->key == key)
 			return node;
 	return NULL;
+}
+
+struct map_node *map_same(const struct map_node *node)
+{
+	struct map_node *other = node->next;
+
+	while (other && other->key != node->key)
+		other = other->next;
+	return other;
 }
 
 int map_add(struct map *map, struct map_node *node, uint32_t key)

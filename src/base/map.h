@@ -19,8 +19,12 @@ struct map { /* zeroed is valid and empty */
 #define MAP_OWNER(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
 
 void map_clear(struct map *map); /* frees the buckets, not the nodes */
+/* Buckets for a start: after it map_add does not fail. 0, or -1: no memory. */
+int map_reserve(struct map *map);
 struct map_node *map_get(const struct map *map, uint32_t key);
-/* The key must not be there yet. 0, or -1: no memory. */
+/* Another node with the same key, or NULL. */
+struct map_node *map_same(const struct map_node *node);
+/* Other nodes may have the same key, if map_same is used. 0, or -1: no memory. */
 int map_add(struct map *map, struct map_node *node, uint32_t key);
 void map_remove(struct map *map, struct map_node *node);
 /* Iteration in no order: the node behind node, NULL at the end; starts with NULL. */

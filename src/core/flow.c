@@ -10,17 +10,28 @@
 
 /* ---- Sending ---- */
 
+static uint32_t key_of(uint32_t dst_id, uint32_t handle)
+{
+	return handle ^ dst_id * 0x9e3779b1u; /* handles are random, IDs small */
+}
+
 void outflow_open(struct router *router, struct outflow *flow, uint32_t dst_id, uint32_t handle,
 		  void (*room)(struct outflow *flow))
 {
-	*flow = (struct outflow){
-		.dst_id = dst_id, .handle = handle, .granted = FLOW_WINDOW, .room = room};
-	list_append(&router->outflows, &flow->link);
+	*flow = (struct outflow){.router = router,
+				 .dst_id = dst_id,
+				 .handle = handle,
+				 .granted = FLOW_WINDOW,
+				 .room = room};
+	map_add(&router->outflows, &flow->by_target, key_of(dst_id, handle)); /* see flow_open */
 }
 
 void outflow_close(struct outflow *flow)
 {
-	list_remove(&flow->link);
+	if (!flow->router)
+		return;
+	map_remove(&flow->router->outflows, &flow->by_target);
+	flow->router = NULL;
 }
 
 size_t outflow_room(const struct outflow *flow)
@@ -129,6 +140,19 @@ static void grant(struct outflow *flow, uint64_t granted)
 		flow->room(flow);
 }
 
+static struct outflow *find(const struct router *router, uint32_t dst_id, uint32_t handle)
+{
+	struct map_node *node = map_get(&router->outflows, key_of(dst_id, handle));
+
+	for (; node; node = map_same(node)) {
+		struct outflow *flow = MAP_OWNER(node, struct outflow, by_target);
+
+		if (flow->dst_id == dst_id && flow->handle == handle)
+			return flow;
+	}
+	return NULL;
+}
+
 static void receive(struct router *router, struct handle *handle, struct mitogen_message *m)
 {
 	struct cursor c = {m->payload, m->payload + m->size};
@@ -138,14 +162,10 @@ static void receive(struct router *router, struct handle *handle, struct mitogen
 	(void)handle;
 	if (m->header.kind == FRAME_CBOR && cursor_list(&c, &count) == 0 && count == 2 &&
 	    cursor_u32(&c, &number) == 0 && cursor_u64(&c, &granted) == 0) {
-		LIST_FOR_EACH_SAFE (node, &router->outflows) {
-			struct outflow *flow = LIST_OWNER(node, struct outflow, link);
+		struct outflow *flow = find(router, m->header.src_id, number);
 
-			if (flow->dst_id == m->header.src_id && flow->handle == number) {
-				grant(flow, granted);
-				break;
-			}
-		}
+		if (flow)
+			grant(flow, granted);
 	}
 	message_unref(m);
 }
@@ -156,7 +176,8 @@ int flow_open(struct router *router)
 {
 	struct handle *handle = sys.calloc(1, sizeof(*handle));
 
-	if (handle && handles_add(router, handle, HANDLE_CREDIT, &credit_ops, NULL) == 0)
+	if (handle && map_reserve(&router->outflows) == 0 &&
+	    handles_add(router, handle, HANDLE_CREDIT, &credit_ops, NULL) == 0)
 		return 0;
 	sys.free(handle);
 	return MITOGEN_ERR_MEMORY;

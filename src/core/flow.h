@@ -9,14 +9,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/list.h"
+#include "base/map.h"
 #include "core/handles.h"
 
 #define FLOW_WINDOW     (256u * 1024)       /* the credit that a sender starts with */
 #define FLOW_WINDOW_MAX (16u * 1024 * 1024) /* more than that at once is not believed */
 
 struct outflow {
-	struct list link; /* in router->outflows */
+	struct map_node by_target; /* in router->outflows */
+	struct router *router;     /* NULL: closed */
 	uint32_t dst_id, handle;
 	uint64_t sent, granted;
 	bool ended;
@@ -26,7 +27,8 @@ struct outflow {
 
 void outflow_open(struct router *router, struct outflow *flow, uint32_t dst_id, uint32_t handle,
 		  void (*room)(struct outflow *flow));
-void outflow_close(struct outflow *flow); /* forgets it; sends nothing */
+/* Forgets it; sends nothing. Also if it is closed or zeroed. */
+void outflow_close(struct outflow *flow);
 /* Bytes that may be sent now. Any thread. */
 size_t outflow_room(const struct outflow *flow);
 /* Takes m over, of kind FRAME_RAW, at most outflow_room bytes. Any thread. */

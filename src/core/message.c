@@ -75,11 +75,17 @@ struct mitogen_message *message_slice(struct mitogen_message *m, size_t offset, 
 struct mitogen_message *message_join(struct mitogen_message *first, struct mitogen_message *more)
 {
 	size_t size = first->size + more->size;
-	struct mitogen_message *joined = sys.realloc(first, sizeof(*joined) + size);
+	struct mitogen_message *joined = first;
 
-	if (!joined)
-		return NULL;
-	list_init(&joined->link);
+	if (size > first->capacity) { /* doubled, so that all in all each byte is copied once */
+		size_t capacity = 2 * size;
+
+		joined = sys.realloc(first, sizeof(*joined) + capacity);
+		if (!joined)
+			return NULL;
+		joined->capacity = capacity;
+		list_init(&joined->link);
+	}
 	memcpy(joined->payload + joined->size, more->payload, more->size);
 	joined->size = size;
 	joined->header.flags = more->header.flags;

@@ -24,6 +24,7 @@ struct mitogen_message {
 	unsigned references;           /* atomic */
 	struct frame_header header;    /* .length is set when frames are cut */
 	size_t size;                   /* of the payload */
+	size_t capacity;               /* for it, when it has grown; otherwise 0 */
 	struct mitogen_message *whole; /* whose payload this is a piece of, or NULL */
 	size_t slice;                  /* where in it */
 

@@ -37,7 +37,6 @@ int router_init(struct router *router, uint32_t id, const uint32_t *ancestors,
 	list_init(&router->residents);
 	list_init(&router->local);
 	router->deliver_local.run = deliver_local;
-	list_init(&router->outflows);
 	return 0;
 }
 
@@ -48,6 +47,7 @@ void router_clear(struct router *router)
 	context_clear_all(router);
 	map_clear(&router->routes);
 	map_clear(&router->handles);
+	map_clear(&router->outflows);
 	map_clear(&router->contexts_by_id);
 	map_clear(&router->contexts_by_ref);
 	latch_unref(router->calls);

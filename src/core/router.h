@@ -43,7 +43,7 @@ struct router {
 	size_t max_message;
 	bool closing; /* refuses work */
 	struct list residents;
-	struct list outflows;           /* core/flow.h */
+	struct map outflows;            /* core/flow.h */
 	const struct builtin *builtins; /* ends with a NULL name; may be NULL */
 	/* No resident is left after router_close. Broker thread, lock held. */
 	void (*on_closed)(struct router *router);

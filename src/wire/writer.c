@@ -28,14 +28,13 @@ static void fail(struct mitogen_writer *w, int error)
 
 static int grow(struct mitogen_writer *w, size_t needed)
 {
-	size_t capacity = w->capacity ? w->capacity : FIRST_CAPACITY;
+	size_t capacity = w->capacity ? 2 * w->capacity : FIRST_CAPACITY;
 	uint8_t *data;
 
-	while (capacity < needed) {
-		if (capacity > SIZE_MAX / 2)
-			return CBOR_ERR_TOO_BIG;
-		capacity *= 2;
-	}
+	if (needed > SIZE_MAX / 2)
+		return CBOR_ERR_TOO_BIG;
+	if (capacity < needed) /* one large string: little is likely to come behind it */
+		capacity = needed + FIRST_CAPACITY;
 	data = sys.realloc(w->data, capacity);
 	if (!data)
 		return CBOR_ERR_MEMORY;

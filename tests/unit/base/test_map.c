@@ -126,6 +126,39 @@ static void growing_may_fail(void **state)
 		assert_ptr_equal(map_get(&map, key_of(i)), &nodes[i]);
 }
 
+static void several_with_one_key(void **state)
+{
+	unsigned seen = 0;
+
+	(void)state;
+	assert_int_equal(map_reserve(&map), 0);
+	sys.calloc = no_memory; /* all in one bucket, or nearly so */
+	fill(200);
+	for (int i = 200; i < 203; i++)
+		assert_int_equal(map_add(&map, &nodes[i], 7),
+				 0); /* and the one that fill has made */
+	for (struct map_node *node = map_get(&map, 7); node; node = map_same(node))
+		seen |= node == &nodes[7] ? 8 : 1 << (node - &nodes[200]);
+	assert_int_equal(seen, 15);
+	map_remove(&map, &nodes[201]);
+	seen = 0;
+	for (struct map_node *node = map_get(&map, 7); node; node = map_same(node))
+		seen++;
+	assert_int_equal(seen, 3);
+}
+
+static void reserved_without_memory(void **state)
+{
+	(void)state;
+	sys.calloc = no_memory;
+	assert_int_equal(map_reserve(&map), -1);
+	sys.calloc = calloc;
+	assert_int_equal(map_reserve(&map), 0);
+	sys.calloc = no_memory;
+	assert_int_equal(map_reserve(&map), 0);
+	assert_int_equal(map_add(&map, &nodes[0], 0), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -136,6 +169,8 @@ int main(void)
 		cmocka_unit_test_teardown(each_comes_once_when_walked, teardown),
 		cmocka_unit_test_teardown(emptied_from_the_front, teardown),
 		cmocka_unit_test_teardown(growing_may_fail, teardown),
+		cmocka_unit_test_teardown(several_with_one_key, teardown),
+		cmocka_unit_test_teardown(reserved_without_memory, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -202,6 +202,29 @@ static void credit_for_others_is_not_ours(void **state)
 	assert_int_equal(outflow_room(&out), FLOW_WINDOW);
 }
 
+static void of_many_flows_the_right_one_is_credited(void **state)
+{
+	enum {
+		FLOWS = 300
+	};
+	static struct outflow flows[FLOWS], elsewhere;
+
+	(void)state;
+	outflow_open(&pair.child, &elsewhere, 9, 5000, NULL);
+	for (uint32_t i = 0; i < FLOWS; i++)
+		outflow_open(&pair.child, &flows[i], 0, 5000 + i, NULL);
+	for (uint32_t i = 0; i < FLOWS; i++)
+		send_credit(5000 + i, FLOW_WINDOW + 1 + i);
+	for (uint32_t i = 0; i < FLOWS; i++) {
+		assert_int_equal(outflow_room(&flows[i]), FLOW_WINDOW + 1 + i);
+		outflow_close(&flows[i]);
+	}
+	assert_int_equal(outflow_room(&elsewhere), FLOW_WINDOW);
+	outflow_close(&elsewhere);
+	outflow_close(&elsewhere);
+	assert_int_equal(pair.child.outflows.count, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -215,6 +238,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(credit_does_not_shrink, setup, teardown),
 		cmocka_unit_test_setup_teardown(absurd_credit_is_cut, setup, teardown),
 		cmocka_unit_test_setup_teardown(credit_for_others_is_not_ours, setup, teardown),
+		cmocka_unit_test_setup_teardown(of_many_flows_the_right_one_is_credited, setup,
+						teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -106,6 +106,35 @@ static void joined_in_order(void **state)
 	message_unref(first);
 }
 
+static int reallocations;
+
+static void *counted_realloc(void *p, size_t size)
+{
+	reallocations++;
+	return realloc(p, size);
+}
+
+/* Or a long message would be copied again with each of its frames. */
+static void joining_many_copies_little(void **state)
+{
+	struct mitogen_message *m = message_of_bytes("x", 1);
+
+	(void)state;
+	reallocations = 0;
+	sys.realloc = counted_realloc;
+	for (int i = 1; i < 2000; i++) {
+		char byte = (char)i;
+
+		m = message_join(m, message_of_bytes(&byte, 1));
+		assert_non_null(m);
+	}
+	assert_int_equal(m->size, 2000);
+	for (int i = 1; i < 2000; i++)
+		assert_int_equal(m->payload[i], (uint8_t)i);
+	assert_in_range(reallocations, 1, 12);
+	message_unref(m);
+}
+
 static void a_failed_join_changes_nothing(void **state)
 {
 	struct mitogen_message *first = message_of_bytes("ab", 2),
@@ -304,6 +333,7 @@ int main(void)
 		cmocka_unit_test(a_mistake_of_the_writer_comes_out),
 		cmocka_unit_test(slices_keep_the_whole),
 		cmocka_unit_test(joined_in_order),
+		cmocka_unit_test_teardown(joining_many_copies_little, restore_sys),
 		cmocka_unit_test_teardown(a_failed_join_changes_nothing, restore_sys),
 		cmocka_unit_test(failures_are_copied),
 		cmocka_unit_test_teardown(without_memory_that_is_the_failure, restore_sys),
