@@ -92,6 +92,8 @@ typedef struct mitogen_router_options {
 	const char *image;  /* the program that children run; this one, as the kernel names it */
 	int shutdown_ms;    /* how long children may take to end before they are killed; 5000 */
 	size_t max_message; /* bytes; 128 MiB, which is also the most */
+	/* Contexts reach only what is above and below them; what one is broken into cannot try others. */
+	bool unidirectional;
 } mitogen_router_options;
 
 /* mitogen_start(argc, argv, &err, [.log_level = ..., ...])
@@ -119,14 +121,15 @@ void mitogen_router_close(mitogen_router router);
  * be made straight away and wait for it; if it fails, each of them fails with the reason. */
 typedef struct mitogen_local_options {
 	size_t size;
-	const char *name;       /* in logs and errors; "local.1" */
-	const char *image;      /* the child's program; the router's */
+	const char *name;  /* in logs and errors; "local.1" */
+	const char *image; /* the child's program; the router's; via a context, that context's */
 	int connect_timeout_ms; /* 30000 */
 } mitogen_local_options;
 
 /* mitogen_local(via, &err, [.name = ..., ...])
- * KEYWORDS. A child process of the same account. via: the mitogen_router whose child it becomes. A
- * via of none is an error, never "here". */
+ * KEYWORDS. A child process of the same account. via: the mitogen_router whose child it becomes, or a
+ * mitogen_context below this process, at any depth, which need not be connected yet. A via of none
+ * is an error, never "here". Below the master, a process waits for IDs from it now and then. */
 mitogen_context mitogen_local_with(mitogen_context via, const mitogen_local_options *options,
 				   mitogen_error *err);
 mitogen_context mitogen_self(mitogen_router router);

@@ -6,9 +6,12 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "connect/methods.h"
+#include "connect/via.h"
+#include "core/call.h"
 #include "core/context.h"
 #include "core/latch.h"
 #include "core/router.h"
+#include "parent/ids.h"
 
 #define CONNECT_MS 30000
 
@@ -73,38 +76,104 @@ mitogen_context mitogen_within(mitogen_context context, int timeout_ms)
 	return context;
 }
 
+/* Waits until the master has given us IDs for more contexts; the lock is dropped meanwhile. 0, or a
+ * code with err set. */
+static int wait_for_ids(struct api_router *api, int timeout_ms, mitogen_error *err)
+{
+	struct id_waiter waiter = {.latch = latch_new()};
+	struct mitogen_message *m = NULL;
+	enum latch_result result = LATCH_CLOSED;
+
+	if (!waiter.latch)
+		return error_set_memory(err);
+	if (ids_request(api->router)) {
+		list_append(&api->router->id_waiters, &waiter.link);
+		broker_unlock(&api->router->broker);
+		result = latch_get(waiter.latch, clock_deadline(timeout_ms), &m);
+		broker_lock(&api->router->broker);
+		list_remove(&waiter.link);
+	}
+	latch_unref(waiter.latch);
+	message_unref(m);
+	if (result == LATCH_TIMEOUT)
+		return error_set(err, MITOGEN_ERR_TIMEOUT,
+				 "no context IDs have come from the master in %d ms", timeout_ms);
+	return 0;
+}
+
+/* IDs for a new context: of this process, or from the master. */
+static int get_ids(struct api_router *api, int timeout_ms, struct id_block *ret, mitogen_error *err)
+{
+	int r = 0;
+
+	if (ids_take(api->router, ret) == 0)
+		return 0;
+	r = wait_for_ids(api, timeout_ms, err);
+	if (r == 0 && ids_take(api->router, ret) < 0)
+		r = error_set(err, MITOGEN_ERR_NO_IDS, "no context IDs are left for another child");
+	return r;
+}
+
+/* Is it somewhere below this process? */
+static bool is_below(const struct api_router *api, const struct context *context)
+{
+	const struct neighbour *neighbour = routes_neighbour(api->router, context->id);
+
+	return neighbour && !neighbour->is_parent;
+}
+
+static int start_context(struct api_router *api, uint32_t via_ref,
+			 const struct connect_method *method, const struct connect_options *options,
+			 struct context **ret, mitogen_error *err)
+{
+	struct router *router = api->router;
+	struct context *via;
+	struct id_block ids;
+	int r = get_ids(api, options->connect_timeout_ms, &ids, err);
+
+	if (r < 0)
+		return r;
+	via = api_find_context(api, via_ref); /* again: the lock may have been dropped */
+	if (!via)
+		return error_set(err, MITOGEN_ERR_LOST, "the context is gone");
+	if (via->id == router->id)
+		return connection_start(router, method, options, &ids, ret, err);
+	if (via->state >= CONTEXT_LOST)
+		return context_loss(via, err);
+	if (!is_below(api, via))
+		return error_set(err, MITOGEN_ERR_USAGE,
+				 "%s is not below this process: nothing can be started via it",
+				 via->path);
+	return via_start(router, via, method, options, &ids, ret, err);
+}
+
 mitogen_context mitogen_local_with(mitogen_context via, const mitogen_local_options *options,
 				   mitogen_error *err)
 {
 	static const mitogen_local_options defaults = {.size = sizeof(defaults)};
 	struct context *context, *child = NULL;
 	struct api_router *api = api_lock_context(via, &context, err, NULL);
-	mitogen_context none = {0}, handle = none;
+	struct connect_options connect;
+	mitogen_context handle = {0};
 
 	if (!api)
-		return none;
+		return handle;
 	if (!options)
 		options = &defaults;
-	if (options->size != sizeof(*options)) {
+	connect = (struct connect_options){
+		.name = options->name,
+		.image = options->image,
+		.connect_timeout_ms =
+			options->connect_timeout_ms ? options->connect_timeout_ms : CONNECT_MS,
+		.shutdown_ms = api->shutdown_ms,
+	};
+	if (!connect.image && context->id == api->router->id)
+		connect.image = api->image; /* elsewhere it is that process's own */
+	if (options->size != sizeof(*options))
 		error_set(err, MITOGEN_ERR_USAGE,
 			  "the options are of another version of the library");
-	} else if (context->id != api->router->id) {
-		error_set(err, MITOGEN_ERR_USAGE,
-			  "a context can be started from this process only, not via %s",
-			  context->path);
-	} else {
-		struct connect_options connect = {
-			.name = options->name,
-			.image = options->image ? options->image : api->image,
-			.connect_timeout_ms = options->connect_timeout_ms
-						      ? options->connect_timeout_ms
-						      : CONNECT_MS,
-			.shutdown_ms = api->shutdown_ms,
-		};
-
-		if (connection_start(api->router, &connect_local, &connect, &child, err) == 0)
-			handle = api_context_handle(api->router, child);
-	}
+	else if (start_context(api, via.ref, &connect_local, &connect, &child, err) == 0)
+		handle = api_context_handle(api->router, child);
 	api_unlock(api);
 	return handle;
 }
@@ -151,6 +220,38 @@ int mitogen_context_wait(mitogen_context handle, mitogen_error *err)
 	return r;
 }
 
+/* Until its parent says that it is reaped; the lock is dropped meanwhile. 0 and *ret_context, found
+ * again, or a code with err set. */
+static int await_via_shutdown(struct api_router *api, mitogen_context handle,
+			      struct context **ret_context, mitogen_error *err)
+{
+	struct call_target target = {
+		.latch = latch_new(),
+		.deadline = clock_deadline(handle.within_ms ? handle.within_ms : MITOGEN_FOREVER),
+	};
+	struct mitogen_message *m = NULL;
+	bool is_late;
+	int r;
+
+	if (!target.latch)
+		return error_set_memory(err);
+	r = via_shutdown(api->router, *ret_context, &target, err);
+	broker_unlock(&api->router->broker);
+	if (r == 0)
+		latch_get(target.latch, CLOCK_NEVER, &m);
+	broker_lock(&api->router->broker);
+	latch_unref(target.latch);
+	/* any other failure is the loss of its parent, and it is lost with that */
+	is_late = m && message_failure(m) && message_failure(m)->code == MITOGEN_ERR_TIMEOUT;
+	message_unref(m);
+	if (is_late)
+		return error_set(err, MITOGEN_ERR_TIMEOUT, "the context has not ended in time");
+	*ret_context = r == 0 ? api_find_context(api, handle.ref) : NULL;
+	if (r == 0 && !*ret_context)
+		r = error_set(err, MITOGEN_ERR_LOST, "the context is gone");
+	return r;
+}
+
 int mitogen_context_shutdown(mitogen_context handle, mitogen_error *err)
 {
 	struct context *context = NULL;
@@ -159,13 +260,20 @@ int mitogen_context_shutdown(mitogen_context handle, mitogen_error *err)
 
 	if (!api)
 		return r;
-	if (!context->connection && context->state < CONTEXT_LOST) {
-		r = error_set(err, MITOGEN_ERR_USAGE, "%s is no child of this process",
+	if (!context->connection && !context->via_id && context->state < CONTEXT_LOST) {
+		r = error_set(err, MITOGEN_ERR_USAGE, "%s was not started by this process",
 			      context->path);
 		api_unlock(api);
 		return r;
 	}
-	connection_shutdown(api->router, context);
+	if (context->via_id && context->state < CONTEXT_LOST)
+		r = await_via_shutdown(api, handle, &context, err);
+	else
+		connection_shutdown(api->router, context);
+	if (r < 0) {
+		api_unlock(api);
+		return r;
+	}
 	r = wait_for(api, context, CONTEXT_GONE, handle.within_ms, err);
 	api_unpin(api);
 	return r;

@@ -173,6 +173,12 @@ void api_unlock(struct api_router *api)
 	api_unpin(api);
 }
 
+struct context *api_find_context(const struct api_router *api, uint32_t ref)
+{
+	return ref == MITOGEN_HERE ? context_of_id(api->router, api->router->id)
+				   : context_find(api->router, ref);
+}
+
 struct api_router *api_lock_context(mitogen_context handle, struct context **ret,
 				    mitogen_error *err, int *ret_code)
 {
@@ -182,10 +188,7 @@ struct api_router *api_lock_context(mitogen_context handle, struct context **ret
 
 	if (!api)
 		return NULL;
-	if (handle.ref == MITOGEN_HERE)
-		context = context_of_id(api->router, api->router->id);
-	else
-		context = context_find(api->router, handle.ref);
+	context = api_find_context(api, handle.ref);
 	if (context) {
 		*ret = context;
 		return api;

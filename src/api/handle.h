@@ -48,6 +48,8 @@ void api_unlock(struct api_router *api);
 /* As api_lock, and finds the context, which is never NULL on success. */
 struct api_router *api_lock_context(mitogen_context handle, struct context **ret,
 				    mitogen_error *err, int *ret_code);
+/* NULL: it is gone, or no memory for our own. Router lock held. */
+struct context *api_find_context(const struct api_router *api, uint32_t ref);
 /* The context's handle. Router lock held, or the message pins it. */
 mitogen_context api_context_handle(const struct router *router, const struct context *context);
 

@@ -186,22 +186,6 @@ static int read_secret(struct mitogen_message *m, struct cursor *c, mitogen_secr
 	return 0;
 }
 
-/* Locks the router to look up what m names. What comes from a child may name what is below it, and us:
- * nobody else is its to give away. NULL with err and *ret_code set. */
-static struct api_router *lock_named(const struct mitogen_message *m, uint32_t id,
-				     mitogen_error *err, int *ret_code)
-{
-	struct api_router *api = api_lock(m->router_ref, err, ret_code);
-
-	if (!api || m->named_count == 0 || id - m->named_first < m->named_count ||
-	    id == api->router->id)
-		return api;
-	api_unlock(api);
-	*ret_code = error_set(err, MITOGEN_ERR_REFUSED,
-			      "context %u was named by one that is not above it", id);
-	return NULL;
-}
-
 static int read_context(struct mitogen_message *m, struct cursor *c, mitogen_context *ret,
 			mitogen_error *err)
 {
@@ -211,7 +195,7 @@ static int read_context(struct mitogen_message *m, struct cursor *c, mitogen_con
 
 	if (cursor_context(c, &id) < 0)
 		return fail_type(cursor_type(c), "a context", err);
-	api = lock_named(m, id, err, &r);
+	api = api_lock(m->router_ref, err, &r);
 	if (!api)
 		return r;
 	*ret = api_context_handle(api->router, context_of_id(api->router, id));
@@ -228,7 +212,7 @@ static int read_sender(struct mitogen_message *m, struct cursor *c, mitogen_send
 
 	if (cursor_sender(c, &id, &handle) < 0)
 		return fail_type(cursor_type(c), "a sender", err);
-	api = lock_named(m, id, err, &r);
+	api = api_lock(m->router_ref, err, &r);
 	if (!api)
 		return r;
 	*ret = (mitogen_sender){.router = m->router_ref, .context = id, .handle = handle};

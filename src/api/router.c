@@ -18,6 +18,7 @@
 #include "core/flow.h"
 #include "core/latch.h"
 #include "core/router.h"
+#include "parent/parent.h"
 
 static bool is_initialised;
 
@@ -40,6 +41,11 @@ static int open_ports(struct router *router)
 	r = dispatch_open(router);
 	if (r == 0)
 		r = flow_open(router);
+	if (r == 0)
+		r = parent_open(router);
+	/* 0 is ours, UINT32_MAX is nobody's */
+	if (r == 0 && id_blocks_add(&router->supply, 1, UINT32_MAX - 1) < 0)
+		r = MITOGEN_ERR_MEMORY;
 	broker_unlock(&router->broker);
 	return r;
 }
@@ -49,6 +55,7 @@ static void close_ports(struct router *router)
 	broker_lock(&router->broker);
 	dispatch_close(router);
 	flow_close(router);
+	parent_close(router);
 	broker_unlock(&router->broker);
 }
 
@@ -65,8 +72,6 @@ static struct router *new_router(mitogen_error *err)
 		sys.free(router);
 		return NULL;
 	}
-	router->next_id = 1;
-	router->end_id = UINT32_MAX;
 	router->on_closed = closed;
 	if (open_ports(router) == 0 && broker_start(&router->broker) == 0)
 		return router;
@@ -132,6 +137,7 @@ mitogen_router mitogen_router_new_with(const mitogen_router_options *options, mi
 		return (mitogen_router){0};
 	}
 	api->is_own = true;
+	router->is_unidirectional = options->unidirectional;
 	if (options->shutdown_ms > 0)
 		api->shutdown_ms = options->shutdown_ms;
 	api->image = options->image ? sys_strdup(options->image) : NULL;

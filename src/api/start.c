@@ -6,18 +6,27 @@
 #include "api/handle.h"
 #include "builtin/builtin.h"
 #include "child/start.h"
+#include "connect/via.h"
 #include "core/export.h"
 #include "core/router.h"
+#include "parent/parent.h"
 
-static void prepare(struct router *router)
+static const struct builtin *const builtins[] = {builtin_table, via_builtins, NULL};
+
+static int prepare(struct router *router)
 {
-	api_add(router);
+	int r;
+
+	broker_lock(&router->broker);
+	r = parent_open(router);
+	broker_unlock(&router->broker);
+	return r == 0 && api_add(router) ? 0 : MITOGEN_ERR_MEMORY;
 }
 
 void start_child_if_asked(int argc, char **argv)
 {
 	if (child_is_child(argc, argv))
-		child_run(builtin_table, prepare);
+		child_run(builtins, prepare);
 }
 
 bool mitogen_is_child(int argc, char **argv)

@@ -66,6 +66,7 @@ static int parse(const uint8_t *data, size_t size, struct config *config)
 		{"log", offsetof(struct config, log_level)},
 		{"max", offsetof(struct config, max_message)},
 		{"patience", offsetof(struct config, patience_ms)},
+		{"unidirectional", offsetof(struct config, is_unidirectional)},
 	};
 	struct cursor c = {data, data + size};
 	uint64_t count;

@@ -11,7 +11,8 @@ struct config {
 	uint32_t id;
 	uint32_t parents[DEPTH_MAX]; /* the parent, its parent, ... the master */
 	size_t parent_count;
-	uint32_t ids; /* how many, ours being the first */
+	uint32_t ids;               /* how many, ours being the first */
+	uint32_t is_unidirectional; /* 0 or 1 */
 	uint32_t log_level;
 	uint32_t max_message;
 	uint32_t patience_ms; /* that a function has to end when we are asked to */

@@ -135,13 +135,12 @@ static void take_descriptors(int *ret_in, int *ret_out)
 static void open_ports(struct router *router, const struct config *config, int in, int out)
 {
 	broker_lock(&router->broker);
-	neighbour_init(&self.parent, router, &parent_events, "parent");
+	neighbour_init(&self.parent, router, config->parents[0], &parent_events, "parent");
 	self.parent.is_parent = true;
 	router->parent = &self.parent;
 	self.patience.due = out_of_patience;
 	if (dispatch_open(router) < 0 || flow_open(router) < 0 ||
 	    handles_add(router, &self.shutdown, HANDLE_SHUTDOWN, &shutdown_ops, NULL) < 0 ||
-	    router_add_route(router, config->parents[0], &self.parent) < 0 ||
 	    stream_open(&self.parent.stream, in, out) < 0)
 		give_up("it is out of memory");
 	broker_unlock(&router->broker);
@@ -174,7 +173,7 @@ static int say_ready(int out)
 	return 0;
 }
 
-void child_run(const struct builtin *builtins, void (*prepare)(struct router *router))
+void child_run(const struct builtin *const *builtins, int (*prepare)(struct router *router))
 {
 	struct router *router = &self.router;
 	static struct config config;
@@ -186,8 +185,9 @@ void child_run(const struct builtin *builtins, void (*prepare)(struct router *ro
 	log_set((enum log_level)config.log_level, NULL, NULL);
 	if (router_init(router, config.id, config.parents, config.parent_count, config.path) < 0)
 		give_up("it has too little memory, or too few descriptors");
-	router->next_id = config.id + 1;
-	router->end_id = config.id + config.ids;
+	router->is_unidirectional = config.is_unidirectional != 0;
+	if (config.ids > 1 && id_blocks_add(&router->supply, config.id + 1, config.ids - 1) < 0)
+		give_up("it is out of memory");
 	router->max_message = config.max_message;
 	self.patience_ms = config.patience_ms <= INT32_MAX ? (int)config.patience_ms : INT32_MAX;
 	router->builtins = builtins;
@@ -196,7 +196,8 @@ void child_run(const struct builtin *builtins, void (*prepare)(struct router *ro
 		give_up("it is out of memory");
 	router->on_closed = closed;
 	open_ports(router, &config, in, out);
-	prepare(router);
+	if (prepare(router) < 0)
+		give_up("it is out of memory");
 	if (broker_start(&router->broker) < 0)
 		give_up("it cannot start a thread");
 	dispatch_run(router);

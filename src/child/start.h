@@ -11,6 +11,6 @@ struct router;
 bool child_is_child(int argc, char *const *argv);
 /* First thing in main of a child, one thread. Takes the standard descriptors over: afterwards stdin is
  * empty, and what is printed reaches the parent's log. prepare is called once the router exists,
- * before the first call. Does not return. */
-__attribute__((noreturn)) void child_run(const struct builtin *builtins,
-					 void (*prepare)(struct router *router));
+ * before the first call; it returns 0, or a code: the child gives up. Does not return. */
+__attribute__((noreturn)) void child_run(const struct builtin *const *builtins,
+					 int (*prepare)(struct router *router));

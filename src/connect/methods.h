@@ -5,3 +5,6 @@
 #include "parent/connection.h"
 
 extern const struct connect_method connect_local;
+
+/* All of them; ends with NULL. */
+extern const struct connect_method *const connect_methods[];

@@ -49,21 +49,38 @@ no_context:
 	return NULL;
 }
 
-struct context *context_of_id(struct router *router, uint32_t id)
+struct context *context_known(const struct router *router, uint32_t id)
 {
 	struct map_node *node = map_get(&router->contexts_by_id, id);
-	struct context *context;
-	char name[24];
 
-	if (node)
-		return MAP_OWNER(node, struct context, by_id);
-	if (id == router->id)
-		snprintf(name, sizeof(name), "%s", "self");
-	else if (id == 0)
-		snprintf(name, sizeof(name), "%s", "master");
+	return node ? MAP_OWNER(node, struct context, by_id) : NULL;
+}
+
+/* As well as we know it: by what we gave to the neighbour, then by what came over its stream. NULL: no
+ * memory. */
+static char *make_path(const struct router *router, uint32_t id)
+{
+	const struct route *route = routes_find(router, id);
+	char path[CONTEXT_PATH_MAX];
+
+	if (id == 0)
+		snprintf(path, sizeof(path), "%s", "master");
+	else if (id == router->id)
+		snprintf(path, sizeof(path), "%s", router->path);
+	else if (route && route->name[0])
+		snprintf(path, sizeof(path), "%s/%s", route->neighbour->name, route->name);
 	else
-		snprintf(name, sizeof(name), "context %u", id);
-	context = context_new(router, id, sys_strdup(name));
+		snprintf(path, sizeof(path), "context %u", id);
+	return sys_strdup(path);
+}
+
+struct context *context_of_id(struct router *router, uint32_t id)
+{
+	struct context *context = context_known(router, id);
+
+	if (context)
+		return context;
+	context = context_new(router, id, make_path(router, id));
 	if (context)
 		context->state = CONTEXT_READY;
 	return context;

@@ -15,6 +15,8 @@
 struct latch;
 struct router;
 
+#define CONTEXT_PATH_MAX 16384 /* bytes: DEPTH_MAX parts of at most 200, with their slashes */
+
 enum context_state { /* in this order, some may be left out; one setter logs it */
 	CONTEXT_CONNECTING,
 	CONTEXT_READY,
@@ -32,10 +34,14 @@ struct context {
 	char *path;
 	mitogen_error *why; /* when lost */
 	void *connection;   /* the parent layer's, of a child of ours */
+	uint32_t via_id;    /* the context that we had start it; 0: it is no such context */
+	uint32_t depth;     /* below us, of one that we have started or had started */
+	uint32_t children;  /* that we have had it start */
 };
 
 /* Takes path over. NULL: no memory. */
 struct context *context_new(struct router *router, uint32_t id, char *path);
+struct context *context_known(const struct router *router, uint32_t id); /* or NULL */
 /* The one with this ID, made if there is none. NULL: no memory. */
 struct context *context_of_id(struct router *router, uint32_t id);
 struct context *context_find(const struct router *router, uint32_t ref); /* or NULL */

@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "base/sys.h"
 #include "core/export.h"
 #include "core/latch.h"
 #include "core/router.h"
@@ -52,9 +51,13 @@ struct cursor dispatch_arguments(const struct mitogen_message *m)
 
 static const struct builtin *find_builtin(const struct router *router, const struct name *name)
 {
-	for (const struct builtin *b = router->builtins; b && b->name && name->data; b++)
-		if (strlen(b->name) == name->size && memcmp(b->name, name->data, name->size) == 0)
-			return b;
+	const struct builtin *const *table = router->builtins;
+
+	for (; table && *table && name->data; table++)
+		for (const struct builtin *b = *table; b->name; b++)
+			if (strlen(b->name) == name->size &&
+			    memcmp(b->name, name->data, name->size) == 0)
+				return b;
 	return NULL;
 }
 
@@ -110,22 +113,12 @@ static const struct handle_ops call_ops = {.receive = receive, .policy = handles
 
 int dispatch_open(struct router *router)
 {
-	struct handle *handle = sys.calloc(1, sizeof(*handle));
-
-	if (handle && handles_add(router, handle, HANDLE_CALL_FUNCTION, &call_ops, NULL) == 0)
-		return 0;
-	sys.free(handle);
-	return MITOGEN_ERR_MEMORY;
+	return handles_add_fixed(router, HANDLE_CALL_FUNCTION, &call_ops);
 }
 
 void dispatch_close(struct router *router)
 {
-	struct handle *handle = handles_find(router, HANDLE_CALL_FUNCTION);
-
-	if (!handle)
-		return;
-	handles_remove(router, handle);
-	sys.free(handle);
+	handles_remove_fixed(router, HANDLE_CALL_FUNCTION);
 }
 
 /* ---- On the main thread ---- */

@@ -2,7 +2,6 @@
 #include "core/flow.h"
 
 #include "base/log.h"
-#include "base/sys.h"
 #include "core/context.h"
 #include "core/router.h"
 #include "wire/cursor.h"
@@ -97,7 +96,7 @@ bool inflow_received(struct router *router, struct inflow *flow, const struct mi
 	if (flow->received <= flow->granted)
 		return true;
 	log_write(LOG_ERROR, "context %u sent more than it was granted", flow->src_id);
-	neighbour = router_neighbour(router, flow->src_id);
+	neighbour = routes_neighbour(router, flow->src_id);
 	if (neighbour && !neighbour->is_parent)
 		neighbour_fail(neighbour, "it sent more than it was granted");
 	return false;
@@ -174,21 +173,12 @@ static const struct handle_ops credit_ops = {.receive = receive, .is_one_frame =
 
 int flow_open(struct router *router)
 {
-	struct handle *handle = sys.calloc(1, sizeof(*handle));
-
-	if (handle && map_reserve(&router->outflows) == 0 &&
-	    handles_add(router, handle, HANDLE_CREDIT, &credit_ops, NULL) == 0)
-		return 0;
-	sys.free(handle);
-	return MITOGEN_ERR_MEMORY;
+	if (map_reserve(&router->outflows) < 0)
+		return MITOGEN_ERR_MEMORY;
+	return handles_add_fixed(router, HANDLE_CREDIT, &credit_ops);
 }
 
 void flow_close(struct router *router)
 {
-	struct handle *handle = handles_find(router, HANDLE_CREDIT);
-
-	if (!handle)
-		return;
-	handles_remove(router, handle);
-	sys.free(handle);
+	handles_remove_fixed(router, HANDLE_CREDIT);
 }

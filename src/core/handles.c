@@ -55,11 +55,43 @@ void handles_remove(struct router *router, struct handle *handle)
 		drop_partial(LIST_OWNER(node, struct mitogen_message, link));
 }
 
+int handles_add_fixed(struct router *router, uint32_t number, const struct handle_ops *ops)
+{
+	struct handle *handle = sys.calloc(1, sizeof(*handle));
+	int r = handle ? handles_add(router, handle, number, ops, NULL) : MITOGEN_ERR_MEMORY;
+
+	if (r < 0)
+		sys.free(handle);
+	return r;
+}
+
+void handles_remove_fixed(struct router *router, uint32_t number)
+{
+	struct handle *handle = handles_find(router, number);
+
+	if (!handle)
+		return;
+	handles_remove(router, handle);
+	sys.free(handle);
+}
+
 struct handle *handles_find(const struct router *router, uint32_t number)
 {
 	struct map_node *node = map_get(&router->handles, number);
 
 	return node ? MAP_OWNER(node, struct handle, by_number) : NULL;
+}
+
+bool handles_allow_parent(const struct router *router, const struct mitogen_message *m)
+{
+	return router->parent && m->header.src_id == router->parent->id;
+}
+
+bool handles_allow_children(const struct router *router, const struct mitogen_message *m)
+{
+	const struct neighbour *from = routes_neighbour(router, m->header.src_id);
+
+	return from && !from->is_parent && from->id == m->header.src_id;
 }
 
 bool handles_allow_parents(const struct router *router, const struct mitogen_message *m)
@@ -141,19 +173,18 @@ static struct mitogen_message *reassemble(const struct router *router, struct ha
 	return NULL;
 }
 
-/* Over the stream that leads to it: what it sent, or a failure from a router on the way. */
+/* Over the stream that leads to it: what it sent, or was sent in its name by the router that cannot
+ * reach it; or a failure that somebody above us reports. */
 static bool is_of_respondent(const struct router *router, const struct context *respondent,
 			     const struct mitogen_message *m, const struct neighbour *from)
 {
 	uint32_t src_id = m->header.src_id;
 
-	if (router_neighbour(router, respondent->id) != from)
+	if (routes_neighbour(router, respondent->id) != from)
 		return false;
 	if (src_id == respondent->id)
 		return true;
-	return m->header.kind == FRAME_DEAD &&
-	       (from->is_parent ? router_is_ancestor(router, src_id)
-				: src_id == from->blocks.blocks[0].first);
+	return m->header.kind == FRAME_DEAD && router_is_ancestor(router, src_id);
 }
 
 /* Over which stream, and whether by policy: may this frame come in here? */
@@ -167,6 +198,29 @@ static bool is_allowed(struct router *router, const struct handle *handle,
 	if (respondent && from && !is_of_respondent(router, respondent, m, from))
 		return false; /* what is not from a stream is a failure that we report ourselves */
 	return !handle->ops->policy || handle->ops->policy(router, m);
+}
+
+/* What a child may name: who is below it, and the reader. */
+static bool may_name(const void *owner, uint32_t id)
+{
+	const struct neighbour *from = owner;
+
+	return id == from->router->id || id_blocks_contain(&from->blocks, id);
+}
+
+/* Refuses what is not CBOR as it must be, or names contexts that are none of the sender's business. */
+static void check_value(struct mitogen_message *m, const struct neighbour *from)
+{
+	bool is_child = from && !from->is_parent;
+	int r;
+
+	if (m->header.kind == FRAME_RAW || m->size == 0)
+		return;
+	r = cbor_check_names(m->payload, m->size, is_child ? may_name : NULL, from);
+	if (r == CBOR_ERR_NAME)
+		spoil(m, MITOGEN_ERR_REFUSED, cbor_error_text(r));
+	else if (r < 0)
+		spoil(m, MITOGEN_ERR_TYPE, "it is malformed");
 }
 
 void handles_deliver(struct router *router, struct mitogen_message *frame, struct neighbour *from)
@@ -189,9 +243,7 @@ void handles_deliver(struct router *router, struct mitogen_message *frame, struc
 		frame = reassemble(router, handle, frame, from);
 	if (!frame)
 		return;
-	if (frame->header.kind != FRAME_RAW && frame->size > 0 &&
-	    cbor_check(frame->payload, frame->size) < 0)
-		spoil(frame, MITOGEN_ERR_TYPE, "it is malformed");
+	check_value(frame, from);
 	if (frame->failure && frame->header.reply_to) {
 		router_reply_dead(router, frame, frame->failure->code, frame->failure->text);
 		message_unref(frame);
@@ -200,10 +252,6 @@ void handles_deliver(struct router *router, struct mitogen_message *frame, struc
 	if (frame->failure)
 		frame->header.kind = FRAME_DEAD;
 	frame->router_ref = router->api_ref;
-	if (from && !from->is_parent && from->blocks.count > 0) {
-		frame->named_first = from->blocks.blocks[0].first;
-		frame->named_count = from->blocks.blocks[0].count;
-	}
 	handle->ops->receive(router, handle, frame);
 }
 

@@ -44,6 +44,10 @@ struct handle { /* sits in its owner */
 int handles_add(struct router *router, struct handle *handle, uint32_t number,
 		const struct handle_ops *ops, struct context *respondent);
 void handles_remove(struct router *router, struct handle *handle);
+/* A port of its own for one of the fixed numbers. 0, or a code. */
+int handles_add_fixed(struct router *router, uint32_t number, const struct handle_ops *ops);
+/* Does nothing if there is none. */
+void handles_remove_fixed(struct router *router, uint32_t number);
 struct handle *handles_find(const struct router *router, uint32_t number);
 /* A frame for us; taken over. from: NULL if we sent it ourselves. */
 void handles_deliver(struct router *router, struct mitogen_message *frame, struct neighbour *from);
@@ -51,5 +55,8 @@ void handles_deliver(struct router *router, struct mitogen_message *frame, struc
 /* Forgets the incomplete messages of these sources. */
 void handles_drop_partial(struct router *router, const struct id_blocks *sources);
 
-/* A policy: our parent, its ancestors, or we ourselves had it sent. */
+/* Policies. Our parent itself; a child of ours itself; our parent, its ancestors, or we ourselves had
+ * it sent. */
+bool handles_allow_parent(const struct router *router, const struct mitogen_message *m);
+bool handles_allow_children(const struct router *router, const struct mitogen_message *m);
 bool handles_allow_parents(const struct router *router, const struct mitogen_message *m);

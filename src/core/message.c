@@ -7,6 +7,7 @@
 #include "base/escape.h"
 #include "base/sys.h"
 #include "wire/cursor.h"
+#include "wire/utf8.h"
 
 struct message_string {
 	struct message_string *next;
@@ -57,6 +58,16 @@ struct mitogen_message *message_from_writer(struct mitogen_writer *w, int *ret_e
 	}
 	writer_clear(w);
 	return m;
+}
+
+void message_write_text(struct mitogen_writer *w, const char *text)
+{
+	char escaped[sizeof(((mitogen_error *)NULL)->text)];
+	size_t size = strlen(text);
+
+	if (!utf8_valid((const uint8_t *)text, size))
+		text = escape_text(escaped, sizeof(escaped), text, size);
+	writer_string(w, text);
 }
 
 struct mitogen_message *message_slice(struct mitogen_message *m, size_t offset, size_t size)

@@ -38,10 +38,9 @@ struct mitogen_message {
 	/* The user, who got it from a receiver, has no reference any more; no lock held. NULL: nobody
 	 * wants to know. */
 	void (*released)(const struct mitogen_message *m);
-	mitogen_error *failure;            /* what it reports, instead of a value */
-	uint32_t named_first, named_count; /* IDs that it may name, and ours; count 0: any */
-	const mitogen_export *function;    /* a call's */
-	size_t arguments; /* a call's: offset of its argument list in the payload */
+	mitogen_error *failure;         /* what it reports, instead of a value */
+	const mitogen_export *function; /* a call's */
+	size_t arguments;               /* a call's: offset of its argument list in the payload */
 	bool replied;
 	struct message_string *strings; /* NUL-terminated copies lent to the reader */
 
@@ -57,6 +56,9 @@ struct mitogen_message *message_new(size_t size);
  * message, or NULL with *ret_error a code of enum cbor_error. */
 void message_writer_init(struct mitogen_writer *w);
 struct mitogen_message *message_from_writer(struct mitogen_writer *w, int *ret_error);
+/* Text that somebody made of anything, or that was cut inside a character: escaped unless it is UTF-8.
+ * What is longer than the text of an error is cut. */
+void message_write_text(struct mitogen_writer *w, const char *text);
 /* A piece of m's payload with m's header; holds a reference. NULL: no memory. */
 struct mitogen_message *message_slice(struct mitogen_message *m, size_t offset, size_t size);
 /* first with more behind it, which has its flags; takes both over. NULL: no memory, nothing was done. */

@@ -58,10 +58,12 @@ static void fail_task(struct task *task)
 	neighbour->events->ended(neighbour, neighbour->failed);
 }
 
-void neighbour_init(struct neighbour *neighbour, struct router *router,
+void neighbour_init(struct neighbour *neighbour, struct router *router, uint32_t id,
 		    const struct neighbour_events *events, const char *name)
 {
-	*neighbour = (struct neighbour){.router = router, .events = events, .name = name};
+	*neighbour = (struct neighbour){.router = router, .id = id, .events = events, .name = name};
+	list_init(&neighbour->routes);
+	list_append(&router->neighbours, &neighbour->link);
 	neighbour->failure.run = fail_task;
 	stream_init(&neighbour->stream, &router->broker, &stream_events);
 }
@@ -75,7 +77,9 @@ void neighbour_fail(struct neighbour *neighbour, const char *why)
 void neighbour_close(struct neighbour *neighbour)
 {
 	list_remove(&neighbour->failure.link);
-	router_remove_routes(neighbour->router, neighbour);
+	list_remove(&neighbour->link);
+	routes_remove_all(neighbour->router, neighbour);
+	routes_clear_talks(neighbour);
 	handles_drop_partial(neighbour->router, &neighbour->blocks);
 	stream_close(&neighbour->stream);
 	id_blocks_clear(&neighbour->blocks);

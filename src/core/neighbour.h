@@ -19,19 +19,26 @@ struct neighbour_events { /* broker thread, router lock held */
 };
 
 struct neighbour {
+	struct list link; /* in router->neighbours */
 	struct stream stream;
 	struct router *router;
 	const struct neighbour_events *events;
-	const char *name; /* that we gave it, for the log; lent by its owner */
-	bool is_parent;   /* trusted: may claim any source */
-	struct id_blocks blocks;
+	const char *name;        /* that we gave it, for the log; lent by its owner */
+	uint32_t id;             /* its own */
+	bool is_parent;          /* trusted: may claim any source */
+	struct id_blocks blocks; /* that it may claim as sources; empty for the parent */
+	struct list routes;      /* struct route: what it leads to */
+	size_t route_count;
+	struct map talks; /* IDs that who is beyond it has talked to, core/routes.h */
+	uint32_t last_talk;
+	uint32_t ids_given; /* on demand */
 	struct task failure;
 	const char *failed;       /* why */
 	unsigned unread_failures; /* since all that we had for it was written */
 	size_t partial_bytes;     /* of its messages of which more is to come */
 };
 
-void neighbour_init(struct neighbour *neighbour, struct router *router,
+void neighbour_init(struct neighbour *neighbour, struct router *router, uint32_t id,
 		    const struct neighbour_events *events, const char *name);
 /* Ends the stream soon, as if it were broken, so that all who wait beyond it are told. Any thread,
  * router lock held; why lives for ever. */

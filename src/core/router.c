@@ -4,13 +4,11 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/escape.h"
 #include "base/log.h"
 #include "base/sys.h"
 #include "core/context.h"
 #include "core/latch.h"
 #include "wire/handles.h"
-#include "wire/utf8.h"
 
 #define UNREAD_MAX 10000 /* failures that may wait for a child to read them */
 
@@ -35,8 +33,10 @@ int router_init(struct router *router, uint32_t id, const uint32_t *ancestors,
 		router->ancestors[i] = ancestors[i];
 	list_init(&router->lost_contexts);
 	list_init(&router->residents);
+	list_init(&router->neighbours);
 	list_init(&router->local);
 	router->deliver_local.run = deliver_local;
+	list_init(&router->id_waiters);
 	return 0;
 }
 
@@ -46,6 +46,7 @@ void router_clear(struct router *router)
 	sys.free(router->environment);
 	context_clear_all(router);
 	map_clear(&router->routes);
+	id_blocks_clear(&router->supply);
 	map_clear(&router->handles);
 	map_clear(&router->outflows);
 	map_clear(&router->contexts_by_id);
@@ -108,45 +109,6 @@ void router_close(struct router *router, bool urgent)
 	report_closed(router);
 }
 
-/* ---- Routes ---- */
-
-struct neighbour *router_neighbour(const struct router *router, uint32_t id)
-{
-	struct map_node *node = map_get(&router->routes, id);
-
-	if (node)
-		return MAP_OWNER(node, struct route, by_id)->neighbour;
-	return id == router->id ? NULL : router->parent;
-}
-
-int router_add_route(struct router *router, uint32_t id, struct neighbour *neighbour)
-{
-	struct route *route = sys.malloc(sizeof(*route));
-
-	if (!route)
-		return -1;
-	route->neighbour = neighbour;
-	if (map_add(&router->routes, &route->by_id, id) == 0)
-		return 0;
-	sys.free(route);
-	return -1;
-}
-
-void router_remove_routes(struct router *router, struct neighbour *neighbour)
-{
-	struct map_node *node = map_next(&router->routes, NULL), *next;
-
-	for (; node; node = next) {
-		struct route *route = MAP_OWNER(node, struct route, by_id);
-
-		next = map_next(&router->routes, node);
-		if (route->neighbour != neighbour)
-			continue;
-		map_remove(&router->routes, node);
-		sys.free(route);
-	}
-}
-
 /* ---- Sending ---- */
 
 static void deliver_local(struct task *task)
@@ -168,19 +130,58 @@ static void deliver(struct router *router, struct mitogen_message *m, struct nei
 	broker_defer(&router->broker, &router->deliver_local);
 }
 
+/* Why a frame goes no further, or NULL: `to` leads on. */
+static const char *refusal(const struct router *router, const struct neighbour *from,
+			   const struct neighbour *to)
+{
+	if (!to || to == from)
+		return "no route to that context";
+	if (router->is_unidirectional && from && !from->is_parent && !to->is_parent)
+		return "routing is unidirectional: contexts reach only what is above and below "
+		       "them";
+	return NULL;
+}
+
+static void reply_dead_as(struct router *router, uint32_t src_id,
+			  const struct mitogen_message *request, int code, const char *text);
+
+/* To somebody who cannot be reached: with the reason of its loss, where that is known. What our parent
+ * sent to somebody below us is answered in that one's name, which who waits for it expects. */
+static void reply_unreachable(struct router *router, const struct mitogen_message *m,
+			      const struct neighbour *from, const char *why)
+{
+	const struct context *context = context_known(router, m->header.dst_id);
+	mitogen_error loss;
+	int code = MITOGEN_ERR_LOST;
+
+	if (context && context->state >= CONTEXT_LOST) {
+		code = context_loss(context, &loss);
+		why = loss.text;
+	}
+	reply_dead_as(router, from && from->is_parent ? m->header.dst_id : router->id, m, code,
+		      why);
+}
+
 static void forward(struct router *router, struct mitogen_message *m, struct neighbour *from,
 		    bool now)
 {
-	struct neighbour *to = router_neighbour(router, m->header.dst_id);
+	uint32_t dst_id = m->header.dst_id;
+	struct neighbour *to;
+	const char *why;
 
-	if (m->header.dst_id == router->id) {
+	if (dst_id == router->id) {
 		deliver(router, m, from);
-	} else if (to && to != from) {
-		stream_send(&to->stream, m, now);
-	} else {
-		router_reply_dead(router, m, MITOGEN_ERR_LOST, "no route to that context");
-		message_unref(m);
+		return;
 	}
+	to = routes_neighbour(router, dst_id);
+	why = refusal(router, from, to);
+	if (!why) {
+		routes_note_talk(router, from, m->header.src_id, to, dst_id);
+		stream_send(&to->stream, m, now);
+		return;
+	}
+	reply_unreachable(router, m, from, why);
+	message_unref(m);
 }
 
 void router_route(struct router *router, struct mitogen_message *m, struct neighbour *from)
@@ -211,7 +212,7 @@ static int slice(struct mitogen_message *m, struct list *pieces)
 /* Somebody there waits for a message that cannot be made: the end of the stream tells it. */
 static void abandon(struct router *router, uint32_t id)
 {
-	struct neighbour *neighbour = router_neighbour(router, id);
+	struct neighbour *neighbour = routes_neighbour(router, id);
 
 	if (neighbour)
 		neighbour_fail(neighbour, "out of memory");
@@ -250,12 +251,12 @@ static void give_up(struct router *router, const struct mitogen_message *m)
 	router_send(router, dead, false);
 }
 
-void router_send(struct router *router, struct mitogen_message *m, bool now)
+static void send_as(struct router *router, uint32_t src_id, struct mitogen_message *m, bool now)
 {
 	struct list pieces, *node;
 
-	m->header.src_id = router->id;
-	m->header.auth_id = router->id;
+	m->header.src_id = src_id;
+	m->header.auth_id = src_id;
 	if (m->size <= FRAME_PAYLOAD_MAX || m->header.dst_id == router->id) {
 		forward(router, m, NULL, now);
 		return;
@@ -267,6 +268,11 @@ void router_send(struct router *router, struct mitogen_message *m, bool now)
 		forward(router, LIST_OWNER(node, struct mitogen_message, link), NULL,
 			now && list_is_empty(&pieces));
 	message_unref(m);
+}
+
+void router_send(struct router *router, struct mitogen_message *m, bool now)
+{
+	send_as(router, router->id, m, now);
 }
 
 void router_reply(struct router *router, const struct mitogen_message *request,
@@ -281,15 +287,18 @@ void router_reply(struct router *router, const struct mitogen_message *request,
 	router_send(router, m, now);
 }
 
-/* Text that a function made of anything, or that was cut inside a character. */
-static void write_text(struct mitogen_writer *w, const char *text)
+void router_reply_nil(struct router *router, const struct mitogen_message *request)
 {
-	char escaped[sizeof(((mitogen_error *)NULL)->text)];
-	size_t size = strlen(text);
+	struct mitogen_writer w;
+	struct mitogen_message *m;
+	int ignored;
 
-	if (!utf8_valid(text, size))
-		text = escape_text(escaped, sizeof(escaped), text, size);
-	writer_string(w, text);
+	message_writer_init(&w);
+	m = message_from_writer(&w, &ignored);
+	if (m)
+		router_reply(router, request, m, false);
+	else
+		router_reply_dead(router, request, MITOGEN_ERR_MEMORY, "out of memory");
 }
 
 void router_reply_error(struct router *router, const struct mitogen_message *request,
@@ -304,9 +313,9 @@ void router_reply_error(struct router *router, const struct mitogen_message *req
 	writer_list_head(&w, 5);
 	writer_int(&w, error->code);
 	writer_int(&w, error->sys);
-	write_text(&w, error->type);
-	write_text(&w, error->where);
-	write_text(&w, error->text);
+	message_write_text(&w, error->type);
+	message_write_text(&w, error->where);
+	message_write_text(&w, error->text);
 	m = message_from_writer(&w, &ignored);
 	if (m)
 		router_reply(router, request, m, now);
@@ -314,8 +323,8 @@ void router_reply_error(struct router *router, const struct mitogen_message *req
 		router_reply_dead(router, request, error->code, "the error could not be described");
 }
 
-void router_reply_dead(struct router *router, const struct mitogen_message *request, int code,
-		       const char *text)
+static void reply_dead_as(struct router *router, uint32_t src_id,
+			  const struct mitogen_message *request, int code, const char *text)
 {
 	struct neighbour *to;
 	struct mitogen_message *m;
@@ -323,16 +332,25 @@ void router_reply_dead(struct router *router, const struct mitogen_message *requ
 	/* never in answer to a failure, or two routers would go on for ever */
 	if (request->header.reply_to == 0 || request->header.kind == FRAME_DEAD)
 		return;
-	to = router_neighbour(router, request->header.src_id);
+	to = routes_neighbour(router, request->header.src_id);
 	if (to && !to->is_parent && ++to->unread_failures > UNREAD_MAX) {
 		neighbour_fail(to, "it asks and does not read the answers");
 		return;
 	}
 	m = message_new_dead(code, text);
-	if (m)
-		router_reply(router, request, m, false);
-	else if (request->header.src_id == router->id)
+	if (m) {
+		m->header.dst_id = request->header.src_id;
+		m->header.handle = request->header.reply_to;
+		send_as(router, src_id, m, false);
+	} else if (request->header.src_id == router->id) {
 		fail_port(router, request->header.reply_to, code, text);
-	else
+	} else {
 		abandon(router, request->header.src_id);
+	}
+}
+
+void router_reply_dead(struct router *router, const struct mitogen_message *request, int code,
+		       const char *text)
+{
+	reply_dead_as(router, router->id, request, code, text);
 }

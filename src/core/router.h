@@ -14,14 +14,10 @@
 #include "core/handles.h"
 #include "core/message.h"
 #include "core/neighbour.h"
+#include "core/routes.h"
 
 struct context;
 struct latch;
-
-struct route {
-	struct map_node by_id;
-	struct neighbour *neighbour;
-};
 
 struct router {
 	struct broker broker;
@@ -30,7 +26,10 @@ struct router {
 	size_t ancestor_count;    /* 0 in the master */
 	char *path;               /* our own name as our parent has it; "" in the master */
 	struct neighbour *parent; /* NULL in the master */
-	uint32_t next_id, end_id; /* what is left of our block */
+	struct list neighbours;   /* struct neighbour: those with open streams, the parent too */
+	bool is_unidirectional;   /* children reach only what is above and below them */
+	struct id_blocks supply;  /* IDs to give away */
+	struct list id_waiters;   /* parent/ids.h */
 	struct map routes;        /* struct route, by context ID */
 	struct map handles;       /* struct handle, by number */
 	struct map contexts_by_id, contexts_by_ref;
@@ -43,8 +42,8 @@ struct router {
 	size_t max_message;
 	bool closing; /* refuses work */
 	struct list residents;
-	struct map outflows;            /* core/flow.h */
-	const struct builtin *builtins; /* ends with a NULL name; may be NULL */
+	struct map outflows;                   /* core/flow.h */
+	const struct builtin *const *builtins; /* tables, of which the last is NULL; may be NULL */
 	/* No resident is left after router_close. Broker thread, lock held. */
 	void (*on_closed)(struct router *router);
 	uint32_t api_ref; /* the number of its public handle */
@@ -59,7 +58,7 @@ struct resident {
 
 /* The name of a function that runs on the broker thread, without a thread of its own. It answers m,
  * now or later, by router_reply or _reply_error, and drops its reference. args is the argument list,
- * checked to be CBOR. Router lock held. */
+ * checked to be CBOR. Router lock held. A table ends with a NULL name. */
 struct builtin {
 	const char *name;
 	void (*start)(struct router *router, struct mitogen_message *m);
@@ -87,13 +86,8 @@ void router_route(struct router *router, struct mitogen_message *m, struct neigh
  * The first takes m over. */
 void router_reply(struct router *router, const struct mitogen_message *request,
 		  struct mitogen_message *m, bool now);
+void router_reply_nil(struct router *router, const struct mitogen_message *request);
 void router_reply_error(struct router *router, const struct mitogen_message *request,
 			const mitogen_error *error, bool now);
 void router_reply_dead(struct router *router, const struct mitogen_message *request, int code,
 		       const char *text);
-
-/* Who leads to id: a child's stream, the parent's, or NULL: we, or nobody. */
-struct neighbour *router_neighbour(const struct router *router, uint32_t id);
-/* 0, or -1: no memory. */
-int router_add_route(struct router *router, uint32_t id, struct neighbour *neighbour);
-void router_remove_routes(struct router *router, struct neighbour *neighbour);

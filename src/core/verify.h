@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Who a neighbour may speak for: each child's stream has blocks of context IDs that were given to
- * it, and nothing else counts as a source or authority there. Never looks at routes. Pure.
+ * Sets of context IDs, and who a neighbour may speak for: each child's stream has the IDs that were
+ * given to it, and nothing else counts as a source or authority there. Never looks at routes. Pure.
  */
 #pragma once
 
@@ -15,14 +15,19 @@ struct id_block {
 	uint32_t first, count;
 };
 
-struct id_blocks { /* zeroed is valid and empty */
-	struct id_block *blocks;
+struct id_blocks {               /* zeroed is valid and empty */
+	struct id_block *blocks; /* ascending; neighbours in number are one */
 	size_t count;
 };
 
-/* 0, or -1: no memory. */
+/* IDs that the set has not yet. 0, or -1: no memory, nothing was added. */
 int id_blocks_add(struct id_blocks *blocks, uint32_t first, uint32_t count);
 bool id_blocks_contain(const struct id_blocks *blocks, uint32_t id);
+/* Is any of these in the set? */
+bool id_blocks_overlap(const struct id_blocks *blocks, uint32_t first, uint32_t count);
+/* Takes the lowest ones out: count of them, or fewer if they do not follow one another. 0: none are
+ * left. */
+uint32_t id_blocks_take(struct id_blocks *blocks, uint32_t count, struct id_block *ret);
 void id_blocks_clear(struct id_blocks *blocks);
 /* May what came over the child's stream with these blocks claim this source and authority? */
 bool verify_header(const struct id_blocks *blocks, const struct frame_header *header);

@@ -16,10 +16,10 @@
 #include "core/context.h"
 #include "core/process.h"
 #include "core/router.h"
-#include "parent/ids.h"
 #include "parent/image.h"
 #include "parent/launch.h"
 #include "parent/output.h"
+#include "parent/route_monitor.h"
 #include "wire/bootstrap.h"
 #include "wire/handles.h"
 #include "wire/utf8.h"
@@ -55,6 +55,8 @@ struct connection {
 	struct output output; /* what it prints */
 	struct timer timer;   /* of the state */
 	struct closing closing;
+	struct mitogen_message *connect_call; /* answered when it is up, or NULL */
+	struct list shutdown_calls;           /* messages, answered at the end */
 
 	char stream_end[128]; /* why the stream ended; "" for a plain end of file */
 	int status;           /* when the process has ended */
@@ -80,11 +82,24 @@ static void set_timer(struct connection *connection, int timeout_ms)
 
 /* ---- The end ---- */
 
+static void answer_shutdown_calls(struct connection *connection)
+{
+	struct list *node;
+
+	while ((node = list_pop(&connection->shutdown_calls)) != NULL) {
+		struct mitogen_message *call = LIST_OWNER(node, struct mitogen_message, link);
+
+		router_reply_nil(connection->router, call);
+		message_unref(call);
+	}
+}
+
 static void destroy(struct closing *closing)
 {
 	struct connection *connection = LIST_OWNER(closing, struct connection, closing);
 	struct router *router = connection->router;
 
+	answer_shutdown_calls(connection);
 	connection->context->connection = NULL;
 	context_set_state(router, connection->context, CONTEXT_GONE, NULL);
 	sys.free((char *)(uintptr_t)connection->options.image);
@@ -105,6 +120,18 @@ static void finish_if_over(struct connection *connection)
 	broker_close_later(broker_of(connection), &connection->closing);
 }
 
+/* failure: NULL when it is up. */
+static void answer_connect_call(struct connection *connection, const mitogen_error *failure)
+{
+	struct mitogen_message *call = TAKE_PTR(connection->connect_call);
+
+	if (call && failure)
+		router_reply_error(connection->router, call, failure, false);
+	else if (call)
+		router_reply_nil(connection->router, call);
+	message_unref(call);
+}
+
 /* The context can be reached no more, because of error. */
 static void lose(struct connection *connection, const mitogen_error *error)
 {
@@ -113,8 +140,10 @@ static void lose(struct connection *connection, const mitogen_error *error)
 	if (connection->state >= ENDING)
 		return;
 	error_set_where(&placed, connection->context->path, NULL);
+	route_monitor_lose(connection->router, &connection->neighbour, &placed);
 	neighbour_close(&connection->neighbour);
 	context_set_state(connection->router, connection->context, CONTEXT_LOST, &placed);
+	answer_connect_call(connection, &placed);
 	set_state(connection, ENDING);
 	if (connection->process.pid > 0)
 		set_timer(connection, connection->options.shutdown_ms);
@@ -295,6 +324,21 @@ void connection_shutdown(struct router *router, struct context *context)
 		broker_defer(&router->broker, &connection->shutdown);
 }
 
+void connection_answer_when_up(struct context *context, struct mitogen_message *m)
+{
+	struct connection *connection = context->connection;
+
+	connection->connect_call = m;
+}
+
+void connection_shutdown_for(struct context *context, struct mitogen_message *m)
+{
+	struct connection *connection = context->connection;
+
+	list_append(&connection->shutdown_calls, &m->link);
+	shut_down(connection, false);
+}
+
 /* ---- The beginning ---- */
 
 static ptrdiff_t greeting(struct neighbour *neighbour, const uint8_t *data, size_t size)
@@ -319,6 +363,8 @@ static ptrdiff_t greeting(struct neighbour *neighbour, const uint8_t *data, size
 		timer_cancel(&connection->timer);
 	set_state(connection, UP);
 	output_set_name(&connection->output, connection->context->path);
+	route_monitor_announce(connection->router, connection->context);
+	answer_connect_call(connection, NULL);
 	context_set_state(connection->router, connection->context, CONTEXT_READY, NULL);
 	return (ptrdiff_t)length;
 }
@@ -359,6 +405,8 @@ static int send_config(struct connection *connection)
 	writer_uint(&w, router->id);
 	for (size_t i = 0; i < router->ancestor_count; i++)
 		writer_uint(&w, router->ancestors[i]);
+	writer_string(&w, "unidirectional");
+	writer_uint(&w, router->is_unidirectional);
 	writer_string(&w, "path");
 	writer_string(&w, connection->context->path);
 	writer_end(&w);
@@ -447,6 +495,7 @@ static struct connection *new_connection(struct router *router, const struct con
 	connection->options = *options;
 	connection->options.name = NULL;
 	connection->options.image = options->image ? sys_strdup(options->image) : NULL;
+	list_init(&connection->shutdown_calls);
 	connection->environment = environment_copy();
 	if (!connection->environment || (options->image && !connection->options.image))
 		goto no_path;
@@ -454,6 +503,7 @@ static struct connection *new_connection(struct router *router, const struct con
 	if (!connection->context)
 		goto no_context;
 	connection->context->connection = connection;
+	connection->context->depth = 1;
 	return connection;
 no_path:
 	sys.free(path);
@@ -466,32 +516,34 @@ no_context:
 	return NULL;
 }
 
+int connection_check_name(const char *name, mitogen_error *err)
+{
+	if (!name || (*name && strlen(name) <= NAME_MAX_SIZE && !strchr(name, '/') &&
+		      utf8_valid(name, strlen(name))))
+		return 0;
+	return error_set(err, MITOGEN_ERR_USAGE,
+			 "a context's name has 1 to %d bytes of UTF-8 and no \"/\"", NAME_MAX_SIZE);
+}
+
 int connection_start(struct router *router, const struct connect_method *method,
-		     const struct connect_options *options, struct context **ret,
-		     mitogen_error *err)
+		     const struct connect_options *options, const struct id_block *ids,
+		     struct context **ret, mitogen_error *err)
 {
 	struct connection *connection;
-	struct id_block ids;
 	mitogen_error error;
+	int r = connection_check_name(options->name, err);
 
+	if (r < 0)
+		return r;
 	if (router->closing)
 		return error_set(err, MITOGEN_ERR_CLOSED, "the router is closed");
-	if (options->name &&
-	    (!*options->name || strlen(options->name) > NAME_MAX_SIZE ||
-	     strchr(options->name, '/') || !utf8_valid(options->name, strlen(options->name))))
-		return error_set(err, MITOGEN_ERR_USAGE,
-				 "a context's name has 1 to %d bytes of UTF-8 and no \"/\"",
-				 NAME_MAX_SIZE);
 	if (router->ancestor_count >= DEPTH_MAX)
 		return error_set(err, MITOGEN_ERR_USAGE, "contexts are nested %d deep at most",
 				 DEPTH_MAX);
-	if (ids_take(router, &ids) < 0)
-		return error_set(err, MITOGEN_ERR_NO_IDS,
-				 "no context IDs are left for another child");
-	connection = new_connection(router, method, options, &ids);
+	connection = new_connection(router, method, options, ids);
 	if (!connection)
 		return error_set_memory(err);
-	neighbour_init(&connection->neighbour, router, &neighbour_events,
+	neighbour_init(&connection->neighbour, router, ids->first, &neighbour_events,
 		       connection->context->path);
 	connection->neighbour.stream.greeting = true;
 	output_init(&connection->output, &router->broker);
@@ -503,8 +555,8 @@ int connection_start(struct router *router, const struct connect_method *method,
 	connection->closing.destroy = destroy;
 	connection->resident.close = close_resident;
 	router_add_resident(router, &connection->resident);
-	if (id_blocks_add(&connection->neighbour.blocks, ids.first, ids.count) < 0 ||
-	    router_add_route(router, ids.first, &connection->neighbour) < 0 ||
+	if (id_blocks_add(&connection->neighbour.blocks, ids->first, ids->count) < 0 ||
+	    routes_add(router, ids->first, &connection->neighbour, NULL) < 0 ||
 	    send_config(connection) < 0) {
 		error_set_memory(&error);
 		lose(connection, &error);

@@ -11,7 +11,9 @@
 #include "wire/bootstrap.h"
 
 struct context;
+struct id_block;
 struct launch_command;
+struct mitogen_message;
 struct router;
 
 struct connect_options {
@@ -31,11 +33,18 @@ struct connect_method {
 	const char *(*image)(const struct connect_options *options);
 };
 
-/* Makes the context and begins to connect it. Router lock held, any thread. 0, or a negative code
- * with err set. Failures on the way become the context's. */
+/* Is this a name that a context may have? NULL: none was given. 0, or a code with err set. */
+int connection_check_name(const char *name, mitogen_error *err);
+/* Makes the context, whose own ID is the first of ids, and begins to connect it. Router lock held, any
+ * thread. 0, or a negative code with err set. Failures on the way become the context's. */
 int connection_start(struct router *router, const struct connect_method *method,
-		     const struct connect_options *options, struct context **ret,
-		     mitogen_error *err);
+		     const struct connect_options *options, const struct id_block *ids,
+		     struct context **ret, mitogen_error *err);
 /* Ends the child of this context, if it is ours: asks, after shutdown_ms kills. Router lock held, any
  * thread. */
 void connection_shutdown(struct router *router, struct context *context);
+/* The same, asked for by the call m, taken over, which is answered when the child is reaped. Broker
+ * thread. */
+void connection_shutdown_for(struct context *context, struct mitogen_message *m);
+/* Answers the call m, taken over, when the child that was just started is up or has failed. */
+void connection_answer_when_up(struct context *context, struct mitogen_message *m);

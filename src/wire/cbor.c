@@ -22,6 +22,8 @@ const char *cbor_error_text(int error)
 		return "bytes behind the value";
 	case CBOR_ERR_TYPE:
 		return "value of another type or out of range";
+	case CBOR_ERR_NAME:
+		return "it names a context that is not below its sender";
 	}
 	return error == 0 ? "no error" : "unknown CBOR error";
 }

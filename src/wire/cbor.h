@@ -46,6 +46,7 @@ enum cbor_error { /* what a writer or cursor refuses; negative */
 		-7, /* what this subset does not have: long form, indefinite, unknown tag */
 	CBOR_ERR_TRAILING = -8, /* bytes behind the item */
 	CBOR_ERR_TYPE = -9,     /* another type than asked for */
+	CBOR_ERR_NAME = -10,    /* a context that may not be named there */
 };
 
 const char *cbor_error_text(int error);

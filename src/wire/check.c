@@ -19,6 +19,8 @@ struct level {
 
 struct check {
 	const uint8_t *at, *end;
+	bool (*may_name)(const void *owner, uint32_t id);
+	const void *owner;
 	unsigned depth;
 	struct level levels[CBOR_DEPTH_MAX];
 };
@@ -64,19 +66,31 @@ static int check_simple(const struct head *head)
 	return 0;
 }
 
-static int check_u32s(struct check *c, unsigned count)
+static int check_u32(struct check *c, struct head *ret)
+{
+	int r = read_head(c, HEAD_UINT, ret);
+
+	if (r < 0)
+		return r;
+	return ret->value > UINT32_MAX ? CBOR_ERR_MALFORMED : 0;
+}
+
+static int check_context(struct check *c)
 {
 	struct head head;
+	int r = check_u32(c, &head);
 
-	for (; count > 0; count--) {
-		int r = read_head(c, HEAD_UINT, &head);
+	if (r < 0)
+		return r;
+	return c->may_name && !c->may_name(c->owner, (uint32_t)head.value) ? CBOR_ERR_NAME : 0;
+}
 
-		if (r < 0)
-			return r;
-		if (head.value > UINT32_MAX)
-			return CBOR_ERR_MALFORMED;
-	}
-	return 0;
+static int check_sender(struct check *c)
+{
+	struct head head;
+	int r = check_context(c);
+
+	return r < 0 ? r : check_u32(c, &head);
 }
 
 static int check_call_error(struct check *c)
@@ -117,10 +131,10 @@ static int check_tag(struct check *c, uint64_t tag)
 
 	switch (tag) {
 	case CBOR_TAG_CONTEXT:
-		return check_u32s(c, 1);
+		return check_context(c);
 	case CBOR_TAG_SENDER:
 		r = check_tagged_list(c, 2);
-		return r < 0 ? r : check_u32s(c, 2);
+		return r < 0 ? r : check_sender(c);
 	case CBOR_TAG_CALL_ERROR:
 		r = check_tagged_list(c, 5);
 		return r < 0 ? r : check_call_error(c);
@@ -198,12 +212,20 @@ static int check_item(struct check *c)
 
 int cbor_check(const uint8_t *data, size_t size)
 {
+	return cbor_check_names(data, size, NULL, NULL);
+}
+
+int cbor_check_names(const uint8_t *data, size_t size,
+		     bool (*may_name)(const void *owner, uint32_t id), const void *owner)
+{
 	struct check c;
 
 	if (size == 0)
 		return CBOR_ERR_TRUNCATED;
 	c.at = data;
 	c.end = data + size;
+	c.may_name = may_name;
+	c.owner = owner;
 	c.depth = 0; /* levels above it are not read */
 	do {
 		struct level *level = c.depth > 0 ? &c.levels[c.depth - 1] : NULL;

@@ -19,6 +19,9 @@ struct cursor {
  * arrives passes here once, before any cursor. 0 or an enum cbor_error. Time is linear, stack
  * bounded. */
 int cbor_check(const uint8_t *data, size_t size);
+/* The same, and the contexts that it names must pass may_name(owner, ID); NULL: all do. */
+int cbor_check_names(const uint8_t *data, size_t size,
+		     bool (*may_name)(const void *owner, uint32_t id), const void *owner);
 
 enum cbor_type cursor_type(const struct cursor *c); /* CBOR_NONE at the end or on malformed bytes */
 int cursor_nil(struct cursor *c);

@@ -15,6 +15,7 @@ enum handle_number {
 	HANDLE_DETACHING = 109,
 	HANDLE_CALL_SERVICE = 110,
 	HANDLE_CREDIT = 111,
-	HANDLE_CONFIG = 112,      /* the first message to a child */
+	HANDLE_CONFIG = 112, /* the first message to a child */
+	HANDLE_GRANT_ID = 113,
 	HANDLE_FIRST_FREE = 1000, /* smaller ones are reserved; random ones are not smaller */
 };

@@ -146,7 +146,7 @@ def test_a_function_that_runs_may_end(scenario):
     assert scenario("closing", "running_function_ends") == "[local.1] ran to its end\n"
 
 
-@pytest.mark.parametrize("name", ["calls_below", "middle_is_killed", "no_ids_left"])
+@pytest.mark.parametrize("name", ["calls_below", "middle_is_killed", "ids_come_on_demand"])
 def test_nested(scenario, name):
     assert scenario("nested", name) == ""
 

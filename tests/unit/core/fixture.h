@@ -159,12 +159,12 @@ SHARED int pair_setup(void **state)
 	assert_int_equal(router_init(&pair.master, 0, NULL, 0, ""), 0);
 	assert_int_equal(router_init(&pair.child, CHILD_ID, &master_id, 1, "local.1"), 0);
 	assert_int_equal(fd_socketpair(fds), 0);
-	neighbour_init(&pair.below, &pair.master, &pair_events, "local.1");
-	neighbour_init(&pair.above, &pair.child, &pair_events, "parent");
+	neighbour_init(&pair.below, &pair.master, CHILD_ID, &pair_events, "local.1");
+	neighbour_init(&pair.above, &pair.child, 0, &pair_events, "parent");
 	pair.above.is_parent = true;
 	pair.child.parent = &pair.above;
 	assert_int_equal(id_blocks_add(&pair.below.blocks, CHILD_ID, CHILD_IDS), 0);
-	assert_int_equal(router_add_route(&pair.master, CHILD_ID, &pair.below), 0);
+	assert_int_equal(routes_add(&pair.master, CHILD_ID, &pair.below, NULL), 0);
 	assert_int_equal(stream_open(&pair.below.stream, fds[0], fds[0]), 0);
 	assert_int_equal(stream_open(&pair.above.stream, fds[1], fds[1]), 0);
 	pair.child_context = context_new(&pair.master, CHILD_ID, strdup("local.1"));

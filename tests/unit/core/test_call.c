@@ -213,7 +213,7 @@ static void a_lost_context_fails_at_once(void **state)
 static void no_way_to_the_context(void **state)
 {
 	(void)state;
-	router_remove_routes(&pair.master, &pair.below);
+	routes_remove_all(&pair.master, &pair.below);
 	call(CLOCK_NEVER);
 	assert_failure(latch, MITOGEN_ERR_LOST, "local.1: load: ");
 	assert_nothing_left();

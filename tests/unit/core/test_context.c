@@ -60,7 +60,7 @@ static void made_when_it_is_named(void **state)
 	assert_int_equal(far->state, CONTEXT_READY);
 	assert_ptr_equal(context_of_id(&pair.child, 77), far);
 	assert_string_equal(context_of_id(&pair.child, 0)->path, "master");
-	assert_string_equal(context_of_id(&pair.child, CHILD_ID)->path, "self");
+	assert_string_equal(context_of_id(&pair.child, CHILD_ID)->path, "local.1");
 }
 
 static void watchers_are_told_when_it_is_ready(void **state)

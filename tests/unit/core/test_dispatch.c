@@ -94,12 +94,14 @@ static const struct builtin builtins[] = {{"exec", builtin_start}, {NULL, NULL}}
 
 /* ---- Calling ---- */
 
+static const struct builtin *const builtin_tables[] = {builtins, NULL};
+
 static int setup(void **state)
 {
 	order[0] = '\0';
 	pair_setup(state);
 	latch = latch_new();
-	pair.child.builtins = builtins;
+	pair.child.builtins = builtin_tables;
 	return dispatch_open(&pair.child);
 }
 

@@ -111,9 +111,9 @@ static void a_failure_is_told_soon(void **state)
 static void closing_removes_routes(void **state)
 {
 	(void)state;
-	assert_ptr_equal(router_neighbour(&pair.master, CHILD_ID), &pair.below);
+	assert_ptr_equal(routes_neighbour(&pair.master, CHILD_ID), &pair.below);
 	neighbour_close(&pair.below);
-	assert_null(router_neighbour(&pair.master, CHILD_ID));
+	assert_null(routes_neighbour(&pair.master, CHILD_ID));
 }
 
 int main(void)

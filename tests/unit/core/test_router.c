@@ -112,7 +112,7 @@ static void not_back_where_it_came_from(void **state)
 
 	(void)state;
 	assert_int_equal(handles_add(&pair.child, &there, PORT, &ops, NULL), 0);
-	assert_int_equal(router_add_route(&pair.master, CHILD_ID + 1, &pair.below), 0);
+	assert_int_equal(routes_add(&pair.master, CHILD_ID + 1, &pair.below, NULL), 0);
 	router_send(&pair.child, to(CHILD_ID + 1, "hello"), false);
 	pair_pump();
 	assert_int_equal(failure().code, MITOGEN_ERR_LOST);
@@ -138,22 +138,6 @@ static void no_answer_to_a_failure(void **state)
 	m->header.kind = FRAME_DEAD;
 	router_send(&pair.master, m, false);
 	assert_int_equal(got_count, 0);
-}
-
-static void routes_go_with_their_neighbour(void **state)
-{
-	struct neighbour other;
-
-	(void)state;
-	neighbour_init(&other, &pair.master, &pair_events, "other");
-	for (uint32_t id = 2000; id < 2100; id++)
-		assert_int_equal(router_add_route(&pair.master, id, id % 2 ? &other : &pair.below),
-				 0);
-	router_remove_routes(&pair.master, &other);
-	for (uint32_t id = 2000; id < 2100; id++)
-		assert_ptr_equal(router_neighbour(&pair.master, id), id % 2 ? NULL : &pair.below);
-	assert_ptr_equal(router_neighbour(&pair.child, 12345), &pair.above);
-	assert_null(router_neighbour(&pair.child, CHILD_ID));
 }
 
 static void ancestors_are_listed(void **state)
@@ -348,7 +332,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(not_back_where_it_came_from, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_answer_where_none_is_wanted, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_answer_to_a_failure, setup, teardown),
-		cmocka_unit_test_setup_teardown(routes_go_with_their_neighbour, setup, teardown),
 		cmocka_unit_test_setup_teardown(ancestors_are_listed, setup, teardown),
 		cmocka_unit_test_setup_teardown(answers_go_to_who_asked, setup, teardown),
 		cmocka_unit_test_setup_teardown(errors_of_any_text_are_sent, setup, teardown),

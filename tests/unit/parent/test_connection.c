@@ -61,8 +61,6 @@ static int setup(void **state)
 	answers = latch_new();
 	if (router_init(&router, 0, NULL, 0, "") < 0)
 		return -1;
-	router.next_id = 1;
-	router.end_id = UINT32_MAX;
 	router.on_closed = on_closed;
 	return 0;
 }
@@ -101,7 +99,9 @@ static int teardown(void **state)
 
 static int start_with(const struct connect_options *options)
 {
-	return connection_start(&router, &method, options, &child, &err);
+	const struct id_block ids = {1, 1000};
+
+	return connection_start(&router, &method, options, &ids, &child, &err);
 }
 
 static void start(const char *what)
@@ -148,7 +148,7 @@ static void comes_up(void **state)
 	assert_string_equal(child->path, "script.1");
 	assert_int_equal(child->id, 1);
 	pump_until(CONTEXT_READY);
-	assert_ptr_equal(router_neighbour(&router, 1)->name, child->path);
+	assert_ptr_equal(routes_neighbour(&router, 1)->name, child->path);
 	assert_true(list_is_empty(&router.broker.timers));
 }
 
@@ -373,13 +373,6 @@ static void names_are_checked(void **state)
 	assert_refused(long_name, MITOGEN_ERR_USAGE);
 }
 
-static void no_child_without_an_id(void **state)
-{
-	(void)state;
-	router.next_id = router.end_id;
-	assert_refused(NULL, MITOGEN_ERR_NO_IDS);
-}
-
 static void no_child_of_a_closing_router(void **state)
 {
 	(void)state;
@@ -409,7 +402,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(is_asked_then_killed, setup, teardown),
 		cmocka_unit_test_setup_teardown(closing_waits_for_its_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(names_are_checked, setup, teardown),
-		cmocka_unit_test_setup_teardown(no_child_without_an_id, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_child_of_a_closing_router, setup, teardown),
 	};
 

@@ -12,7 +12,12 @@ static struct router router;
 
 static void holds(uint32_t id, uint32_t next_id, uint32_t end_id)
 {
-	router = (struct router){.id = id, .next_id = next_id, .end_id = end_id};
+	static struct neighbour parent;
+
+	id_blocks_clear(&router.supply);
+	router = (struct router){.id = id, .parent = id == 0 ? NULL : &parent};
+	if (end_id > next_id)
+		assert_int_equal(id_blocks_add(&router.supply, next_id, end_id - next_id), 0);
 }
 
 static void assert_taken(uint32_t first, uint32_t count)
@@ -36,16 +41,16 @@ static void the_master_gives_blocks(void **state)
 {
 	(void)state;
 	holds(0, 1, UINT32_MAX);
-	assert_taken(1, IDS_PER_CHILD);
-	assert_taken(1 + IDS_PER_CHILD, IDS_PER_CHILD);
+	assert_taken(1, IDS_PER_BLOCK);
+	assert_taken(1 + IDS_PER_BLOCK, IDS_PER_BLOCK);
 }
 
 /* The last block is smaller; no number is given twice, nor is UINT32_MAX, which is nobody. */
 static void the_supply_ends_without_a_wrap(void **state)
 {
 	(void)state;
-	holds(0, UINT32_MAX - IDS_PER_CHILD - 5, UINT32_MAX);
-	assert_taken(UINT32_MAX - IDS_PER_CHILD - 5, IDS_PER_CHILD);
+	holds(0, UINT32_MAX - IDS_PER_BLOCK - 5, UINT32_MAX);
+	assert_taken(UINT32_MAX - IDS_PER_BLOCK - 5, IDS_PER_BLOCK);
 	assert_taken(UINT32_MAX - 5, 5);
 	assert_exhausted();
 	assert_exhausted();

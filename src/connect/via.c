@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "connect/via.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/sys.h"
+#include "connect/methods.h"
+#include "core/call.h"
+#include "core/context.h"
+#include "core/dispatch.h"
+#include "parent/ids.h"
+#include "wire/cursor.h"
+
+#define ANSWER_GRACE_MS 1000 /* for the other context to report its own time-out first */
+#define NAME_SIZE       256
+
+/* ---- Asking ---- */
+
+struct request { /* for a context that is being connected elsewhere */
+	struct router *router;
+	uint32_t id;
+};
+
+/* The other context says that it is connected, or why it is not. */
+static void connected(void *owner, struct mitogen_message *m)
+{
+	struct request *request = owner;
+	struct router *router = request->router;
+	struct context *context = context_known(router, request->id);
+	mitogen_error error;
+
+	if (context && message_failure(m)) {
+		error = *message_failure(m);
+		if (error.code == MITOGEN_ERR_CALL)
+			error.code = MITOGEN_ERR_CONNECT;
+		error_set_where(&error, context->path, NULL);
+		context_set_state(router, context, CONTEXT_LOST, &error);
+		context_set_state(router, context, CONTEXT_GONE, NULL);
+	} else if (context) {
+		context_set_state(router, context, CONTEXT_READY, NULL);
+	}
+	message_unref(m);
+	sys.free(request);
+}
+
+static void write_optional(struct mitogen_writer *w, const char *string)
+{
+	if (string)
+		writer_bytes(w, string, strlen(string));
+	else
+		writer_nil(w);
+}
+
+static struct mitogen_message *make_connect(const struct connect_method *method, const char *name,
+					    const struct connect_options *options,
+					    const struct id_block *ids)
+{
+	struct mitogen_writer w;
+	int ignored;
+
+	message_writer_init(&w);
+	call_write_head(&w, "mitogen", "connect", 7);
+	writer_string(&w, method->name);
+	writer_uint(&w, ids->first);
+	writer_uint(&w, ids->count);
+	writer_bytes(&w, name, strlen(name));
+	write_optional(&w, options->image);
+	writer_uint(&w, (uint64_t)options->connect_timeout_ms);
+	writer_uint(&w, (uint64_t)options->shutdown_ms);
+	call_write_tail(&w);
+	return message_from_writer(&w, &ignored);
+}
+
+/* The context here, as it will be called there. NULL: no memory. */
+static struct context *new_context(struct router *router, struct context *via, uint32_t id,
+				   const char *name)
+{
+	size_t size = strlen(via->path) + strlen(name) + 2;
+	char *path = sys.malloc(size);
+	struct context *context;
+
+	if (!path)
+		return NULL;
+	snprintf(path, size, "%s/%s", via->path, name);
+	context = context_new(router, id, path);
+	if (context) {
+		context->via_id = via->id;
+		context->depth = via->depth + 1;
+	}
+	return context;
+}
+
+/* Sends the request, which is taken over. 0 or a code. */
+static int ask(struct router *router, struct context *via, const struct context *context,
+	       const struct id_block *ids, struct mitogen_message *m, int timeout_ms)
+{
+	struct request *request = sys.malloc(sizeof(*request));
+	/* each hop on the way may still be connecting, and has as long */
+	int64_t patience_ms = (int64_t)timeout_ms * context->depth + ANSWER_GRACE_MS;
+	struct call_target target = {.sink = connected, .sink_owner = request};
+	int r;
+
+	if (!request || ids_grant_below(router, via, ids) < 0) {
+		sys.free(request);
+		message_unref(m);
+		return MITOGEN_ERR_MEMORY;
+	}
+	*request = (struct request){router, context->id};
+	target.deadline = clock_deadline(patience_ms < INT32_MAX ? (int)patience_ms : INT32_MAX);
+	r = call_start(router, via, m, "connect", &target, false, NULL);
+	if (r < 0)
+		sys.free(request);
+	return r;
+}
+
+int via_start(struct router *router, struct context *via, const struct connect_method *method,
+	      const struct connect_options *options, const struct id_block *ids,
+	      struct context **ret, mitogen_error *err)
+{
+	struct mitogen_message *m;
+	struct context *context;
+	mitogen_error error;
+	char name[NAME_SIZE];
+	int r = connection_check_name(options->name, err);
+
+	if (r < 0)
+		return r;
+	if (router->closing)
+		return error_set(err, MITOGEN_ERR_CLOSED, "the router is closed");
+	if (via->state >= CONTEXT_LOST)
+		return context_loss(via, err);
+	via->children++;
+	if (options->name)
+		snprintf(name, sizeof(name), "%s", options->name);
+	else
+		snprintf(name, sizeof(name), "%s.%u", method->name, via->children);
+	m = make_connect(method, name, options, ids);
+	context = m ? new_context(router, via, ids->first, name) : NULL;
+	if (!context) {
+		message_unref(m);
+		return error_set_memory(err);
+	}
+	if (ask(router, via, context, ids, m, options->connect_timeout_ms) < 0) {
+		r = error_set_memory(err);
+		error_set_memory(&error);
+		context_set_state(router, context, CONTEXT_LOST, &error);
+		context_set_state(router, context, CONTEXT_GONE, NULL);
+		return r;
+	}
+	*ret = context;
+	return 0;
+}
+
+int via_shutdown(struct router *router, const struct context *context,
+		 const struct call_target *target, mitogen_error *err)
+{
+	struct context *via = context_of_id(router, context->via_id);
+	struct mitogen_writer w;
+	struct mitogen_message *m;
+	int ignored;
+
+	message_writer_init(&w);
+	call_write_head(&w, "mitogen", "shutdown", 1);
+	writer_uint(&w, context->id);
+	call_write_tail(&w);
+	m = message_from_writer(&w, &ignored);
+	if (m && via && call_start(router, via, m, "shutdown", target, false, NULL) == 0)
+		return 0;
+	if (!via)
+		message_unref(m);
+	return error_set_memory(err);
+}
+
+/* ---- Being asked ---- */
+
+struct connect_arguments {
+	const struct connect_method *method;
+	struct id_block ids;
+	uint32_t timeout_ms, shutdown_ms;
+	char name[NAME_SIZE], image[4096]; /* "": none */
+};
+
+static const struct connect_method *find_method(const uint8_t *name, size_t size)
+{
+	for (const struct connect_method *const *method = connect_methods; *method; method++)
+		if (strlen((*method)->name) == size && memcmp((*method)->name, name, size) == 0)
+			return *method;
+	return NULL;
+}
+
+/* Bytes without a NUL, or nil: "". */
+static bool read_optional(struct cursor *c, char *out, size_t size)
+{
+	const uint8_t *data;
+	size_t length;
+
+	out[0] = '\0';
+	if (cursor_nil(c) == 0)
+		return true;
+	if (cursor_string(c, CBOR_BYTES, &data, &length) < 0 || length >= size ||
+	    memchr(data, '\0', length))
+		return false;
+	memcpy(out, data, length);
+	out[length] = '\0';
+	return true;
+}
+
+static int parse(const struct mitogen_message *m, struct connect_arguments *ret,
+		 mitogen_error *error)
+{
+	struct cursor c = dispatch_arguments(m);
+	const uint8_t *method;
+	uint64_t count;
+	size_t size;
+
+	if (cursor_list(&c, &count) < 0 || count != 7 ||
+	    cursor_string(&c, CBOR_TEXT, &method, &size) < 0 ||
+	    cursor_u32(&c, &ret->ids.first) < 0 || cursor_u32(&c, &ret->ids.count) < 0 ||
+	    ret->ids.count == 0 || !read_optional(&c, ret->name, sizeof(ret->name)) ||
+	    !read_optional(&c, ret->image, sizeof(ret->image)) ||
+	    cursor_u32(&c, &ret->timeout_ms) < 0 || ret->timeout_ms > INT32_MAX ||
+	    cursor_u32(&c, &ret->shutdown_ms) < 0 || ret->shutdown_ms > INT32_MAX)
+		return error_set(error, MITOGEN_ERR_ARGUMENT, "connect: wrong arguments");
+	ret->method = find_method(method, size);
+	if (!ret->method)
+		return error_set(error, MITOGEN_ERR_UNKNOWN,
+				 "the image there knows no connection method \"%.*s\"",
+				 size < NAME_SIZE ? (int)size : NAME_SIZE, (const char *)method);
+	return 0;
+}
+
+static void connect_builtin(struct router *router, struct mitogen_message *m)
+{
+	struct connect_arguments arguments;
+	struct connect_options options;
+	struct context *context;
+	mitogen_error error;
+	int r = parse(m, &arguments, &error);
+
+	if (r == 0) {
+		options = (struct connect_options){
+			.name = arguments.name,
+			.image = arguments.image[0] ? arguments.image : NULL,
+			.connect_timeout_ms = (int)arguments.timeout_ms,
+			.shutdown_ms = (int)arguments.shutdown_ms,
+		};
+		router->children++; /* as who asked has counted */
+		r = connection_start(router, arguments.method, &options, &arguments.ids, &context,
+				     &error);
+	}
+	if (r == 0) {
+		connection_answer_when_up(context, m);
+		return;
+	}
+	router_reply_error(router, m, &error, false);
+	message_unref(m);
+}
+
+static void shutdown_builtin(struct router *router, struct mitogen_message *m)
+{
+	struct cursor c = dispatch_arguments(m);
+	struct context *context = NULL;
+	uint64_t count;
+	uint32_t id;
+
+	if (cursor_list(&c, &count) == 0 && count == 1 && cursor_u32(&c, &id) == 0)
+		context = context_known(router, id);
+	if (context && context->connection) {
+		connection_shutdown_for(context, m);
+		return;
+	}
+	router_reply_nil(router, m); /* it is gone already */
+	message_unref(m);
+}
+
+const struct builtin via_builtins[] = {
+	{"connect", connect_builtin},
+	{"shutdown", shutdown_builtin},
+	{NULL, NULL},
+};

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "parent/parent.h"
+
+#include "parent/ids.h"
+#include "parent/route_monitor.h"
+
+int parent_open(struct router *router)
+{
+	int r = ids_open(router);
+
+	if (r < 0)
+		return r;
+	r = route_monitor_open(router);
+	if (r < 0)
+		ids_close(router);
+	return r;
+}
+
+void parent_close(struct router *router)
+{
+	ids_close(router);
+	route_monitor_close(router);
+}

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Being a parent: every process can be one, so every router has these ports. Router lock. */
+#pragma once
+
+struct router;
+
+/* 0, or MITOGEN_ERR_MEMORY; then none is open. */
+int parent_open(struct router *router);
+void parent_close(struct router *router);
