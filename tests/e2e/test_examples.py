@@ -1,0 +1,54 @@
+"""The examples: each is built as its user would build it, and does what it says. What documents
+quote of them is what they are."""
+
+import re
+import subprocess
+
+import pytest
+from conftest import IS_SANITIZED, ROOT
+
+EXAMPLES = ROOT / "examples"
+
+
+@pytest.fixture
+def example(build):
+    """Builds an example, runs it, returns what it prints."""
+
+    def run(name, *arguments):
+        options = [] if IS_SANITIZED else ["-static"]
+        program = build(name, *options, directory=EXAMPLES)
+        done = subprocess.run([program, *arguments], capture_output=True, timeout=60, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout
+
+    return run
+
+
+def test_nested(example):
+    """C3: ten contexts, each the child of the one before."""
+    lines = example("nested").splitlines()
+    people = [re.fullmatch(r"(\d+), child of (\d+), is (\S+)", line).groups() for line in lines]
+    assert [name for _, _, name in people] == ["/".join(["local.1"] * n) for n in range(1, 11)]
+    for (parent, _, _), (_, claimed, _) in zip(people, people[1:]):
+        assert claimed == parent
+
+
+@pytest.mark.parametrize("path", EXAMPLES.glob("*.c"), ids=lambda path: path.stem)
+def test_every_example_is_built(path):
+    assert f"'{path.stem}'" in (EXAMPLES / "meson.build").read_text()
+
+
+def quotes():
+    """Pieces of C in the documents, each under a line that names the example it is from."""
+    for document in sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md")]):
+        text = document.read_text()
+        for match in re.finditer(r"`examples/(\w+)\.c`[^\n]*\n\n```c\n(.*?)^```", text, re.M | re.S):
+            yield pytest.param(*match.groups(), id=f"{document.name}-{match.group(1)}")
+
+
+@pytest.mark.parametrize("name, quote", quotes())
+def test_documents_quote_what_is_there(name, quote):
+    def normal(code):
+        return re.sub(r"\s+", " ", code)
+
+    assert normal(quote) in normal((EXAMPLES / f"{name}.c").read_text())
