@@ -12,6 +12,7 @@
 #include "core/latch.h"
 #include "core/router.h"
 #include "parent/ids.h"
+#include "wire/handles.h"
 
 #define CONNECT_MS 30000
 
@@ -252,6 +253,39 @@ static int await_via_shutdown(struct api_router *api, mitogen_context handle,
 	return r;
 }
 
+/* One that somebody else has started below us: its end comes as the loss of its route. */
+static int send_shutdown(struct api_router *api, const struct context *context, mitogen_error *err)
+{
+	struct mitogen_message *m;
+
+	if (!is_below(api, context))
+		return error_set(err, MITOGEN_ERR_USAGE, "%s is not below this process",
+				 context->path);
+	m = message_new(0);
+	if (!m)
+		return error_set_memory(err);
+	m->header.kind = FRAME_DEAD;
+	m->header.dst_id = context->id;
+	m->header.handle = HANDLE_SHUTDOWN;
+	router_send(api->router, m, false);
+	return 0;
+}
+
+/* 0 and *ret_context, found again where the lock was dropped; or a code with err set. */
+static int ask_to_end(struct api_router *api, mitogen_context handle, struct context **ret_context,
+		      mitogen_error *err)
+{
+	struct context *context = *ret_context;
+
+	if (context->connection)
+		connection_shutdown(api->router, context);
+	else if (context->via_id && context->state < CONTEXT_LOST)
+		return await_via_shutdown(api, handle, ret_context, err);
+	else if (context->state < CONTEXT_LOST)
+		return send_shutdown(api, context, err);
+	return 0;
+}
+
 int mitogen_context_shutdown(mitogen_context handle, mitogen_error *err)
 {
 	struct context *context = NULL;
@@ -260,16 +294,7 @@ int mitogen_context_shutdown(mitogen_context handle, mitogen_error *err)
 
 	if (!api)
 		return r;
-	if (!context->connection && !context->via_id && context->state < CONTEXT_LOST) {
-		r = error_set(err, MITOGEN_ERR_USAGE, "%s was not started by this process",
-			      context->path);
-		api_unlock(api);
-		return r;
-	}
-	if (context->via_id && context->state < CONTEXT_LOST)
-		r = await_via_shutdown(api, handle, &context, err);
-	else
-		connection_shutdown(api->router, context);
+	r = ask_to_end(api, handle, &context, err);
 	if (r < 0) {
 		api_unlock(api);
 		return r;
