@@ -9,7 +9,8 @@
 #include "cli/target.h"
 
 struct run_options {
-	struct targets targets;
+	struct target *targets;
+	int target_count;
 	const char *const *program; /* its arguments too; ends with NULL */
 	const char **env;           /* as mitogen_exec takes it */
 	const char *cwd;            /* NULL: that of the target */

@@ -15,7 +15,9 @@
 #define READ_SIZE    (64u * 1024)
 #define FRAME_MAX    (FRAME_HEADER_SIZE + FRAME_PAYLOAD_MAX)
 #define WRITE_FRAMES 64
-#define DRAIN_MAX    (4u << 20) /* more than a socket holds: somebody still writes */
+#define WRITE_BYTES  (64u * 1024)  /* taken from the queue at a time */
+#define ROUND_BYTES  (256u * 1024) /* written at a time while nobody else has the lock */
+#define DRAIN_MAX    (4u << 20)    /* more than a socket holds: somebody still writes */
 _Static_assert(FRAME_MAX + READ_SIZE <= BROKER_SCRATCH, "a read behind an incomplete frame fits");
 #define BATCH_BYTES (32u * 1024) /* senders that do not wait write when so much is queued */
 
@@ -26,22 +28,15 @@ void stream_init(struct stream *stream, struct broker *broker, const struct stre
 	*stream = (struct stream){.broker = broker, .events = events};
 	stream->in.fd = stream->out.fd = -1;
 	stream->flush.run = flush_task;
-	list_init(&stream->begun);
-	list_init(&stream->normal.messages);
-	list_init(&stream->bulk.messages);
+	list_init(&stream->writing);
+	queue_init(&stream->queue);
 }
 
 static void drop_all(struct stream *stream)
 {
-	message_unref_all(&stream->begun);
-	message_unref_all(&stream->normal.messages);
-	message_unref_all(&stream->bulk.messages);
-	stream->normal.bytes = stream->bulk.bytes = 0;
-}
-
-static struct stream_queue *queue_of(struct stream *stream, const struct mitogen_message *m)
-{
-	return m->header.flags & FRAME_BULK ? &stream->bulk : &stream->normal;
+	message_unref_all(&stream->writing);
+	stream->writing_bytes = stream->written = 0;
+	queue_clear(&stream->queue);
 }
 
 void stream_close(struct stream *stream)
@@ -189,16 +184,30 @@ void stream_drain(struct stream *stream)
 
 /* ---- Writing ---- */
 
-/* The next message to write: what was begun, then normal ones, then bulk. */
-static struct list *first(struct stream *stream)
+/* Bulk of which producers wait for room. */
+static void tell_if_low(struct stream *stream, const struct mitogen_message *m, size_t left)
 {
-	if (!list_is_empty(&stream->begun))
-		return stream->begun.next;
-	if (!list_is_empty(&stream->normal.messages))
-		return stream->normal.messages.next;
-	if (!list_is_empty(&stream->bulk.messages))
-		return stream->bulk.messages.next;
-	return NULL;
+	if (m->header.flags & FRAME_BULK && left < STREAM_PRODUCED &&
+	    left + FRAME_HEADER_SIZE + m->size >= STREAM_PRODUCED && stream->events &&
+	    stream->events->flow_low)
+		stream->events->flow_low(stream, &m->header);
+}
+
+/* Takes what goes next, enough for a write and no more, as others may come that go before the rest.
+ * False: there is nothing to write. */
+static bool take_more(struct stream *stream)
+{
+	while (stream->writing_bytes < WRITE_BYTES) {
+		size_t left;
+		struct mitogen_message *m = queue_take(&stream->queue, &left);
+
+		if (!m)
+			break;
+		list_append(&stream->writing, &m->link);
+		stream->writing_bytes += FRAME_HEADER_SIZE + m->size;
+		tell_if_low(stream, m, left);
+	}
+	return !list_is_empty(&stream->writing);
 }
 
 static int add_message(struct iovec *iov, struct mitogen_message *m, size_t sent)
@@ -218,20 +227,15 @@ static int add_message(struct iovec *iov, struct mitogen_message *m, size_t sent
 
 static int collect(struct stream *stream, struct iovec iov[2 * WRITE_FRAMES])
 {
-	struct list *const queues[] = {&stream->begun, &stream->normal.messages,
-				       &stream->bulk.messages};
-	size_t sent = stream->begun_sent;
+	size_t sent = stream->written;
 	int count = 0;
 
-	for (size_t i = 0; i < 3; i++) {
-		LIST_FOR_EACH (node, queues[i]) {
-			struct mitogen_message *m = LIST_OWNER(node, struct mitogen_message, link);
-
-			if (count > 2 * WRITE_FRAMES - 2)
-				return count;
-			count += add_message(iov + count, m, sent);
-			sent = 0;
-		}
+	LIST_FOR_EACH (node, &stream->writing) {
+		if (count > 2 * WRITE_FRAMES - 2)
+			break;
+		count += add_message(iov + count, LIST_OWNER(node, struct mitogen_message, link),
+				     sent);
+		sent = 0;
 	}
 	return count;
 }
@@ -240,21 +244,17 @@ static int collect(struct stream *stream, struct iovec iov[2 * WRITE_FRAMES])
 static void advance(struct stream *stream, size_t n)
 {
 	stream->bytes_out += n;
-	n += stream->begun_sent;
-	for (struct list *node; n > 0 && (node = first(stream)) != NULL;) {
-		struct mitogen_message *m = LIST_OWNER(node, struct mitogen_message, link);
+	stream->written += n;
+	while (!list_is_empty(&stream->writing)) {
+		struct mitogen_message *m =
+			LIST_OWNER(stream->writing.next, struct mitogen_message, link);
 		size_t size = FRAME_HEADER_SIZE + m->size;
 
-		list_remove(node);
-		if (list_is_empty(&stream->begun) && stream->begun_sent == 0)
-			queue_of(stream, m)->bytes -= size;
-		stream->begun_sent = 0;
-		if (n < size) {
-			list_append(&stream->begun, node);
-			stream->begun_sent = n;
+		if (stream->written < size)
 			return;
-		}
-		n -= size;
+		list_remove(&m->link);
+		stream->written -= size;
+		stream->writing_bytes -= size;
 		stream->frames_out++;
 		message_unref(m);
 	}
@@ -273,13 +273,19 @@ static ssize_t write_pieces(struct stream *stream, struct iovec *iov, int count)
 	return sys.sendmsg(stream->out.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-/* Writes until all is written (1), the descriptor is full (0), or it is broken (-1). */
+/* Writes until all is written (1), the descriptor is full or others shall have the lock (0), or it is
+ * broken (-1). */
 static int write_some(struct stream *stream)
 {
-	while (first(stream)) {
-		struct iovec iov[2 * WRITE_FRAMES];
-		ssize_t n = write_pieces(stream, iov, collect(stream, iov));
+	uint64_t limit = stream->bytes_out + ROUND_BYTES;
 
+	while (take_more(stream)) {
+		struct iovec iov[2 * WRITE_FRAMES];
+		ssize_t n;
+
+		if (stream->bytes_out >= limit)
+			return 0;
+		n = write_pieces(stream, iov, collect(stream, iov));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -289,9 +295,14 @@ static int write_some(struct stream *stream)
 	return 1;
 }
 
+static struct source *writing_source(struct stream *stream)
+{
+	return stream->out.fd == stream->in.fd ? &stream->in : &stream->out;
+}
+
 static void want_write(struct stream *stream, bool wanted)
 {
-	struct source *source = stream->out.fd == stream->in.fd ? &stream->in : &stream->out;
+	struct source *source = writing_source(stream);
 	unsigned events = source == &stream->in ? POLLER_READ : 0;
 
 	if (broker_want(stream->broker, source, wanted ? events | POLLER_WRITE : events) < 0)
@@ -310,7 +321,7 @@ static void flush(struct stream *stream)
 
 	if (!may_write(stream))
 		return;
-	r = write_some(stream);
+	r = stream->is_broken ? -1 : write_some(stream);
 	if (r >= 0) {
 		want_write(stream, r == 0);
 		if (r > 0 && stream->events && stream->events->drained)
@@ -323,7 +334,7 @@ static void flush(struct stream *stream)
 	drop_all(stream);
 	stream_drain(stream);
 	if (stream->events)
-		end(stream, NULL);
+		end(stream, stream->why_broken);
 }
 
 static void flush_task(struct task *task)
@@ -331,32 +342,58 @@ static void flush_task(struct task *task)
 	flush(LIST_OWNER(task, struct stream, flush));
 }
 
-void stream_send(struct stream *stream, struct mitogen_message *m, bool now)
+/* Has what was queued written, by the caller if it is worth it. r: what queueing said. */
+static void push(struct stream *stream, bool now, int r)
 {
-	struct stream_queue *queue = queue_of(stream, m);
+	size_t waiting = stream->queue.normal_bytes + stream->queue.bulk_bytes;
+	bool is_full = writing_source(stream)->wanted & POLLER_WRITE;
 
+	if (r < 0) {
+		stream->is_broken = true;
+		stream->why_broken = "out of memory";
+		drop_all(stream);
+	}
+	if (!may_write(stream) || is_full) /* the broker goes on, and sees to every error */
+		return;
+	if ((now || waiting >= BATCH_BYTES) && stream->is_socket && !stream->is_broken &&
+	    write_some(stream) > 0)
+		return;
+	broker_defer(stream->broker, &stream->flush);
+}
+
+static bool begin_send(struct stream *stream, struct mitogen_message *m)
+{
 	if (!stream->events || stream->is_broken) {
 		message_unref(m);
-		return;
+		return false;
 	}
 	m->header.length = (uint32_t)m->size;
 	frame_encode(m->frame, &m->header);
-	list_append(&queue->messages, &m->link);
-	queue->bytes += FRAME_HEADER_SIZE + m->size;
-	if (!may_write(stream))
-		return;
-	/* a full descriptor, seen by what is begun, is the broker's business; so is every error */
-	if ((now || queue->bytes >= BATCH_BYTES) && stream->is_socket &&
-	    list_is_empty(&stream->begun))
-		write_some(stream);
-	if (first(stream))
-		broker_defer(stream->broker, &stream->flush);
+	return true;
+}
+
+void stream_send(struct stream *stream, struct mitogen_message *m, bool now)
+{
+	if (begin_send(stream, m))
+		push(stream, now, queue_add(&stream->queue, m));
+}
+
+void stream_send_behind(struct stream *stream, struct mitogen_message *m,
+			const struct id_blocks *sources)
+{
+	if (begin_send(stream, m))
+		push(stream, false, queue_add_behind(&stream->queue, m, sources));
+}
+
+size_t stream_waiting(const struct stream *stream, uint32_t src_id, uint32_t dst_id,
+		      uint32_t handle)
+{
+	return queue_flow_bytes(&stream->queue, src_id, dst_id, handle);
 }
 
 bool stream_is_idle(const struct stream *stream)
 {
-	return list_is_empty(&stream->begun) && list_is_empty(&stream->normal.messages) &&
-	       list_is_empty(&stream->bulk.messages);
+	return list_is_empty(&stream->writing) && queue_is_empty(&stream->queue);
 }
 
 /* ---- Opening ---- */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The byte connection to a neighbour: cuts what arrives into frames, and writes two queues of
- * messages, normal before bulk. It knows nothing of routing.
+ * The byte connection to a neighbour: cuts what arrives into frames, and writes what is queued, in
+ * the order of core/queue.h. It knows nothing of routing.
  */
 #pragma once
 
@@ -11,7 +11,12 @@
 
 #include "base/list.h"
 #include "core/broker.h"
+#include "core/queue.h"
 
+#define STREAM_PRODUCED (64u * 1024) /* who makes data makes no more while so much of it waits */
+
+struct frame_header;
+struct id_blocks;
 struct mitogen_message;
 struct stream;
 
@@ -28,11 +33,8 @@ struct stream_events {
 	void (*ended)(struct stream *stream, const char *why);
 	/* Everything that was sent is written. May be NULL. */
 	void (*drained)(struct stream *stream);
-};
-
-struct stream_queue {
-	struct list messages;
-	size_t bytes;
+	/* Less than STREAM_PRODUCED waits again of this frame's flow. Any thread. May be NULL. */
+	void (*flow_low)(struct stream *stream, const struct frame_header *frame);
 };
 
 struct stream {
@@ -42,15 +44,17 @@ struct stream {
 	struct task flush;
 	bool greeting; /* what arrives is text for events->greeting, not frames */
 	bool is_open;
-	bool is_socket; /* both ways; then any thread may write without fear of SIGPIPE */
-	bool is_broken; /* for writing; what the neighbour sent before is still read */
+	bool is_socket;         /* both ways; then any thread may write without fear of SIGPIPE */
+	bool is_broken;         /* for writing; what the neighbour sent before is still read */
+	const char *why_broken; /* or NULL: the neighbour has closed it */
 
 	uint8_t *partial; /* an incomplete frame, or NULL */
 	size_t partial_size;
 
-	struct stream_queue normal, bulk; /* one message, one frame */
-	struct list begun;                /* at most one, partly written */
-	size_t begun_sent;                /* bytes of it */
+	struct queue queue;
+	struct list writing;  /* taken from it; messages of one frame each */
+	size_t writing_bytes; /* of these, what is written already included */
+	size_t written;       /* bytes of the first one */
 
 	uint64_t bytes_in, bytes_out, frames_in, frames_out; /* for stats */
 };
@@ -69,5 +73,12 @@ void stream_close(struct stream *stream);
  * that has ended drops it. now: the caller is about to wait, so write what fits at once, rather than
  * wake the broker for it. */
 void stream_send(struct stream *stream, struct mitogen_message *m, bool now);
+/* The same, behind everything that waits now from these sources, or from all: NULL. It overtakes what
+ * others have queued, and what these queue later may overtake it. */
+void stream_send_behind(struct stream *stream, struct mitogen_message *m,
+			const struct id_blocks *sources);
+/* Bytes that wait of a flow, by its source, target and port. */
+size_t stream_waiting(const struct stream *stream, uint32_t src_id, uint32_t dst_id,
+		      uint32_t handle);
 /* Does nothing wait to be written? */
 bool stream_is_idle(const struct stream *stream);

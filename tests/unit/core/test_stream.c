@@ -19,6 +19,8 @@ static char greeted[256];
 static const char *end_reason; /* NULL: still open; "": a plain end */
 static int ends;
 static bool closes_at_frame;
+static int lows; /* how often a producer was told */
+static uint32_t low_handle;
 
 static bool on_frame(struct stream *from, struct mitogen_message *frame)
 {
@@ -49,8 +51,19 @@ static void on_ended(struct stream *from, const char *why)
 	ends++;
 }
 
+static void on_flow_low(struct stream *from, const struct frame_header *frame)
+{
+	(void)from;
+	low_handle = frame->handle;
+	lows++;
+}
+
 static const struct stream_events events = {
-	.frame = on_frame, .greeting = on_greeting, .ended = on_ended};
+	.frame = on_frame,
+	.greeting = on_greeting,
+	.ended = on_ended,
+	.flow_low = on_flow_low,
+};
 
 static int setup(void **state)
 {
@@ -58,7 +71,7 @@ static int setup(void **state)
 
 	(void)state;
 	list_init(&frames);
-	frame_count = ends = 0;
+	frame_count = ends = lows = 0;
 	greeted[0] = '\0';
 	end_reason = NULL;
 	closes_at_frame = false;
@@ -80,6 +93,7 @@ static int teardown(void **state)
 	while ((node = list_pop(&frames)) != NULL)
 		message_unref(LIST_OWNER(node, struct mitogen_message, link));
 	broker_clear(&broker);
+	sys.malloc = malloc;
 	sys.sendmsg = sendmsg;
 	sys.send = send;
 	sys.recv = recv;
@@ -144,7 +158,7 @@ static void assert_all_came(void)
 
 static size_t queued(void)
 {
-	return stream.normal.bytes + stream.bulk.bytes;
+	return stream.queue.normal_bytes + stream.queue.bulk_bytes;
 }
 
 static uint8_t bytes[FRAMES * (5000 + FRAME_HEADER_SIZE)];
@@ -539,6 +553,114 @@ static void a_begun_frame_is_finished_first(void **state)
 	assert_int_equal(bytes[FRAME_HEADER_SIZE + payload_size(50) + 19], 2);
 }
 
+/* A barrier's own place in the order is the queue's business. */
+static void behind_what_was_queued(void **state)
+{
+	struct mitogen_message *bulk = numbered(50);
+
+	(void)state;
+	received = 0;
+	bulk->header.flags = FRAME_BULK;
+	stream_send(&stream, bulk, false);
+	stream_send_behind(&stream, numbered(2), NULL);
+	stream_send(&stream, numbered(3), false);
+	pump(&broker);
+	receive_some();
+	assert_int_equal(bytes[19], 3);
+	assert_int_equal(bytes[FRAME_HEADER_SIZE + payload_size(3) + 19], 50);
+	assert_int_equal(bytes[2 * FRAME_HEADER_SIZE + payload_size(3) + payload_size(50) + 19], 2);
+}
+
+static struct mitogen_message *large_bulk(uint32_t handle)
+{
+	struct mitogen_message *m = message_new(32u * 1024);
+
+	assert_non_null(m);
+	memset(m->payload, 0, m->size);
+	m->header.kind = FRAME_RAW;
+	m->header.flags = FRAME_BULK;
+	m->header.handle = handle;
+	return m;
+}
+
+static size_t waiting(uint32_t handle)
+{
+	return stream_waiting(&stream, 0, 0, handle);
+}
+
+/* Who has 64 KiB waiting is told, once, when it is less. */
+static void producers_are_told(void **state)
+{
+	int size = 1; /* the kernel's least */
+
+	(void)state;
+	assert_int_equal(setsockopt(stream.out.fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)), 0);
+	for (int i = 0; i < 8; i++)
+		stream_send(&stream, large_bulk(1), false);
+	stream_send(&stream, large_bulk(2), false);
+	assert_int_equal(lows, 0);
+	assert_true(waiting(1) > STREAM_PRODUCED);
+	while (pump_once(&broker, 0)) {
+		assert_int_equal(lows, waiting(1) < STREAM_PRODUCED);
+		received = 0; /* what it is does not matter */
+		receive_some();
+	}
+	assert_int_equal(waiting(1), 0);
+	assert_int_equal(waiting(2), 0);
+	assert_int_equal(lows, 1);
+	assert_int_equal(low_handle, 1);
+}
+
+/* Others get the lock between. */
+static void much_is_written_in_rounds(void **state)
+{
+	int size = 4 << 20;
+
+	(void)state;
+	assert_int_equal(setsockopt(stream.out.fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)), 0);
+	pump(&broker);
+	for (int i = 0; i < 64; i++) {
+		uint64_t before = stream.bytes_out;
+
+		stream_send(&stream, large_bulk(1), i == 63);
+		assert_true(stream.bytes_out - before < 512u * 1024);
+	}
+	while (queued() > 0) {
+		uint64_t before = stream.bytes_out;
+
+		assert_true(pump_once(&broker, 0));
+		assert_true(stream.bytes_out - before < 1024u * 1024);
+		received = 0;
+		receive_some();
+	}
+}
+
+static void *no_memory(size_t size)
+{
+	(void)size;
+	return NULL;
+}
+
+/* It cannot be said what is missing then. */
+static void without_memory_to_queue_it_ends(void **state)
+{
+	struct mitogen_message *m = large_bulk(1), *normal = numbered(1);
+
+	(void)state;
+	sys.malloc = no_memory;
+	stream_send(&stream, message_ref(normal), false);
+	stream_send(&stream, message_ref(m), true);
+	sys.malloc = malloc;
+	assert_int_equal(m->references, 1);
+	assert_null(end_reason);
+	pump(&broker);
+	assert_string_equal(end_reason, "out of memory");
+	assert_int_equal(ends, 1);
+	assert_int_equal(normal->references, 1);
+	message_unref(normal);
+	message_unref(m);
+}
+
 /* An end for writing is no end for reading: what the neighbour sent before is still to come. */
 static void what_came_before_the_break_is_read(void **state)
 {
@@ -646,6 +768,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(slices_are_written_like_messages, setup, teardown),
 		cmocka_unit_test_setup_teardown(bulk_waits, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_begun_frame_is_finished_first, setup, teardown),
+		cmocka_unit_test_setup_teardown(behind_what_was_queued, setup, teardown),
+		cmocka_unit_test_setup_teardown(producers_are_told, setup, teardown),
+		cmocka_unit_test_setup_teardown(much_is_written_in_rounds, setup, teardown),
+		cmocka_unit_test_setup_teardown(without_memory_to_queue_it_ends, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_came_before_the_break_is_read, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_broken_stream_has_ended, setup, teardown),
