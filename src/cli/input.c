@@ -53,7 +53,7 @@ void input_send(struct input *input, struct job *job, struct output *output)
 			input_set_state(input, job, n == 0 ? INPUT_BLOCKED : INPUT_NONE);
 	}
 	if (err.code < 0 && err.code != MITOGEN_ERR_CLOSED) {
-		output_say(output, "%s: input was lost: %s", job->label, err.text);
+		output_say(output, "%s: input was lost: %s", job->hop->path, err.text);
 		mitogen_process_close_stdin(job->process, NULL);
 	}
 	if (job->input == INPUT_OPEN && input->has_ended) {

@@ -48,7 +48,7 @@ void job_start(struct job *job, mitogen_router router, mitogen_receiver receiver
 	       const struct run_options *options)
 {
 	mitogen_error err = {0};
-	mitogen_context context = mitogen_local(router, &err, .name = job->label);
+	mitogen_context context = hop_connect(job->hop, router, &err);
 
 	job->group->running++;
 	job->program = *options->program;
@@ -74,10 +74,10 @@ static void take_output(struct job *job, mitogen_message *m, enum output_stream 
 	mitogen_error err = {0};
 
 	if (mitogen_read(m, &err, &bytes) < 0)
-		output_say(job->group->output, "%s: output was lost: %s", job->label, err.text);
+		output_say(job->group->output, "%s: output was lost: %s", job->hop->path, err.text);
 	else if (job->has_prefix)
 		output_add_lines(job->group->output, stream, m, bytes, &job->lines[stream],
-				 job->label);
+				 job->hop->path);
 	else
 		output_add(job->group->output, stream, m, bytes);
 }
@@ -86,7 +86,7 @@ static void end_lines(struct job *job)
 {
 	for (int stream = 0; job->has_prefix && stream < OUTPUT_STREAMS; stream++)
 		output_end_lines(job->group->output, (enum output_stream)stream,
-				 &job->lines[stream], job->label);
+				 &job->lines[stream], job->hop->path);
 }
 
 static void take_exit(struct job *job, mitogen_message *m)
@@ -103,10 +103,10 @@ static void take_exit(struct job *job, mitogen_message *m)
 	if (!job->is_named || status == 0)
 		return;
 	if (status < 0)
-		output_say(job->group->output, "%s: killed by signal %d (%s)", job->label, -status,
-			   strsignal(-status));
+		output_say(job->group->output, "%s: killed by signal %d (%s)", job->hop->path,
+			   -status, strsignal(-status));
 	else
-		output_say(job->group->output, "%s: exited with status %d", job->label, status);
+		output_say(job->group->output, "%s: exited with status %d", job->hop->path, status);
 }
 
 void job_take(struct job *job, mitogen_message *m)

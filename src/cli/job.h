@@ -8,6 +8,7 @@
 
 #include "cli/input.h"
 #include "cli/lines.h"
+#include "cli/target.h"
 
 struct output;
 struct run_options;
@@ -20,7 +21,7 @@ struct job_group { /* what the jobs of a run share */
 
 struct job {
 	struct job_group *group;
-	const char *label;   /* of its target; lent */
+	struct hop *hop;     /* where it runs; lent */
 	const char *program; /* its name; lent */
 	mitogen_process process;
 	enum input_state input;

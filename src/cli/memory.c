@@ -10,7 +10,7 @@
 #include "cli/say.h"
 
 /* Our children end with us. */
-static void *check(void *memory)
+void *memory_check(void *memory)
 {
 	if (memory)
 		return memory;
@@ -20,12 +20,12 @@ static void *check(void *memory)
 
 void *memory_calloc(size_t count, size_t size)
 {
-	return check(calloc(count > 0 ? count : 1, size));
+	return memory_check(calloc(count > 0 ? count : 1, size));
 }
 
 void *memory_realloc(void *old, size_t size)
 {
-	return check(realloc(old, size));
+	return memory_check(realloc(old, size));
 }
 
 char *memory_format(const char *format, ...)
@@ -37,5 +37,5 @@ char *memory_format(const char *format, ...)
 	va_start(args, format);
 	size = vasprintf(&text, format, args);
 	va_end(args);
-	return check(size < 0 ? NULL : text);
+	return memory_check(size < 0 ? NULL : text);
 }

@@ -6,6 +6,8 @@
 
 #include "cli/say.h"
 
+/* memory, unless it is NULL. */
+void *memory_check(void *memory);
 /* Never NULL; free() them. memory_calloc fills with zeros. */
 void *memory_calloc(size_t count, size_t size);
 void *memory_realloc(void *old, size_t size);

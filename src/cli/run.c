@@ -190,7 +190,8 @@ static int start(struct run *run)
 	if (!image)
 		return EXIT_TARGET;
 	run->signal_fd = signals_catch();
-	run->router = mitogen_router_new(&err, .image = image, .log_level = run->options.log_level);
+	run->router = mitogen_router_new(&err, .image = image, .log_level = run->options.log_level,
+					 .unidirectional = true);
 	run->receiver = mitogen_receiver_new(run->router, &err);
 	run->receiver_fd = mitogen_receiver_fd(run->receiver, &err);
 	free(image);
@@ -201,13 +202,13 @@ static int start(struct run *run)
 	if (run->options.timeout_ms)
 		run->deadline = clock_ms() + run->options.timeout_ms;
 	output_init(&run->output);
-	run->count = run->options.target_count;
+	run->count = run->options.targets.count;
 	input_init(&run->input, run->count);
 	run->jobs = memory_calloc((size_t)run->count, sizeof(*run->jobs));
 	run->group = (struct job_group){.input = &run->input, .output = &run->output};
 	for (int i = 0; i < run->count; i++) {
 		run->jobs[i].group = &run->group;
-		run->jobs[i].label = run->options.targets[i].label;
+		run->jobs[i].hop = run->options.targets.all[i].hop;
 		run->jobs[i].is_named = run->count > 1;
 		run->jobs[i].has_prefix = run->count > 1 && !run->options.raw;
 		job_start(&run->jobs[i], run->router, run->receiver, &run->options);

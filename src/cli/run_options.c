@@ -7,10 +7,9 @@
 
 #include "cli/command.h"
 #include "cli/memory.h"
+#include "cli/number.h"
 #include "cli/options.h"
 #include "cli/say.h"
-
-#define TIMEOUT_MAX 1e9 /* seconds */
 
 const char run_help[] =
 	"usage: mitogen run [OPTIONS] TARGET... -- PROGRAM [ARG...]\n"
@@ -18,10 +17,7 @@ const char run_help[] =
 	"Runs a program on each target at the same time. Its input, output, signals and exit "
 	"status\n"
 	"are those of this command.\n"
-	"\n"
-	"targets:\n"
-	"  local                a child process on this machine\n"
-	"\n"
+	"\n" TARGET_HELP "\n"
 	"options:\n"
 	"  --env NAME=VALUE     set a variable in the program's environment\n"
 	"  --env NAME           make the variable there what it is here\n"
@@ -94,20 +90,12 @@ static int add_env(struct run_options *options, const char *setting)
 
 static int set_timeout(struct run_options *options, const char *text)
 {
-	size_t size = strspn(text, "0123456789.");
-	const char *dot = strchr(text, '.');
-	double seconds = strtod(text, NULL);
+	const char *complaint = number_seconds(text, SECONDS_MAX, &options->timeout_ms);
 
-	if (size == 0 || text[size] || (dot && strchr(dot + 1, '.')) || strcmp(text, ".") == 0) {
-		say("--timeout '%s': this is no number of seconds; give one like 30 or 0.5", text);
-		return EXIT_USAGE;
-	}
-	if (seconds <= 0 || seconds > TIMEOUT_MAX) {
-		say("--timeout '%s': give more than 0 and at most %.0f seconds", text, TIMEOUT_MAX);
-		return EXIT_USAGE;
-	}
-	options->timeout_ms = (int64_t)(seconds * 1000 + 0.999);
-	return 0;
+	if (!complaint)
+		return 0;
+	say("--timeout '%s': %s", text, complaint);
+	return EXIT_USAGE;
 }
 
 static int take_option(struct run_options *options, int option, const char *value)
@@ -153,10 +141,8 @@ static int check(struct run_options *options, bool has_dashes, char *const *oper
 		say("no '--' before the program; as in: mitogen run local -- uname -a");
 	else if (!*options->program)
 		say("no program behind '--'");
-	else if (targets_parse(operands, count, options->targets) == 0) {
-		options->target_count = count;
+	else if (targets_parse(&options->targets, operands, count) == 0)
 		return 0;
-	}
 	return EXIT_USAGE;
 }
 
@@ -179,7 +165,6 @@ int run_options_parse(struct run_options *ret, char **argv)
 		argc++;
 	*ret = (struct run_options){0};
 	ret->env = memory_calloc((size_t)argc + 1, sizeof(*ret->env));
-	ret->targets = memory_calloc((size_t)argc, sizeof(*ret->targets));
 	operands = memory_calloc((size_t)argc, sizeof(*operands));
 	options_init(&options, specs, argv);
 	if (!contains_dashes(argv))
@@ -201,7 +186,6 @@ int run_options_parse(struct run_options *ret, char **argv)
 
 void run_options_clear(struct run_options *options)
 {
-	targets_clear(options->targets, options->target_count);
-	free(options->targets);
+	targets_clear(&options->targets);
 	free(options->env);
 }

@@ -9,8 +9,7 @@
 #include "cli/target.h"
 
 struct run_options {
-	struct target *targets;
-	int target_count;
+	struct targets targets;
 	const char *const *program; /* its arguments too; ends with NULL */
 	const char **env;           /* as mitogen_exec takes it */
 	const char *cwd;            /* NULL: that of the target */

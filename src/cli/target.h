@@ -1,12 +1,47 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Targets as they are named on the command line: where a program is to run. */
+/*
+ * Targets as they are named on the command line: hops joined by "/", each of them
+ * METHOD[:ARGUMENT][,KEY=VALUE...]. Hops that targets have in common, written the same from the start
+ * on, are started once; a target that is named again gets a last hop of its own.
+ */
 #pragma once
 
-struct target {
-	const char *name; /* as given; lent */
-	char *label;      /* the same, with "#2" behind it if it is named a second time */
+#include <mitogen/mitogen.h>
+#include <stdbool.h>
+
+#define TARGET_HELP                                                                                \
+	"targets:\n"                                                                               \
+	"  HOP[/HOP...]         hops, each started from the one before it; a hop is\n"             \
+	"  local                a child process, with the keys name=NAME and timeout=SECONDS,\n"   \
+	"                       as in: local/local,name=b,timeout=5\n"
+
+struct hop {
+	struct hop *next; /* in the order of the command line, those that lead to it first */
+	struct hop *via;  /* NULL: our own process */
+	const struct method *method;
+	char *text;     /* as given */
+	char *name;     /* no other one with the same via has it; "local#2" */
+	char *path;     /* the names from the first hop on, with "/" between them */
+	int timeout_ms; /* for connecting; 0: the library's */
+	int copies;     /* the largest number behind "#" that was needed for this name */
+	bool is_target; /* not only on the way to others */
+	mitogen_context context;
 };
 
-/* Parses count names into ret. 0; or -1, having said what is wrong with one of them. */
-int targets_parse(char *const *names, int count, struct target *ret);
-void targets_clear(struct target *targets, int count);
+struct target {
+	const char *text; /* as given; lent */
+	struct hop *hop;  /* the last one */
+};
+
+struct targets {
+	struct target *all;
+	int count;
+	struct hop *hops, **end;
+	void *by_text, *by_name; /* trees of tsearch(3) */
+};
+
+/* 0; or -1, having said what is wrong with one of the texts, and where. */
+int targets_parse(struct targets *ret, char *const *texts, int count);
+void targets_clear(struct targets *targets);
+/* The context at a hop, which is started, with those that lead to it, if it was not yet. */
+mitogen_context hop_connect(struct hop *hop, mitogen_router router, mitogen_error *err);

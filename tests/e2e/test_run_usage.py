@@ -64,15 +64,57 @@ def test_unknown_commands(run):
     check_mistake(run(""), "''")
 
 
-@pytest.mark.parametrize("target", ["remote", "ssh:host", "LOCAL", "", "local:x", "-"])
-def test_unknown_target(run, tmp_path, target):
+BACKSLASH = "a backslash stands before one of"
+NO_SECONDS = "this is no number of seconds"
+NO_CONTROL = "a name has no '/' and no control characters"
+
+
+@pytest.mark.parametrize(
+    ("target", "hop", "character", "text"),
+    [
+        ("remote", 1, 1, "there is no method 'remote'; the methods are: local"),
+        ("fork", 1, 1, "there is no method 'fork'"),
+        ("LOCAL", 1, 1, "there is no method 'LOCAL'"),
+        ("lcoal", 1, 1, "there is no method 'lcoal'; did you mean 'local'?"),
+        ("local/lcoal", 2, 7, "did you mean 'local'?"),
+        ("local,name=é/lcoal", 2, 14, "did you mean 'local'?"),
+        ("x" * 3000, 1, 1, "there is no method 'xxx"),
+        ("-", 1, 1, "there is no method '-'"),
+        ("", 1, 1, "a method is missing here"),
+        ("/", 1, 1, "a method is missing here"),
+        ("local/", 2, 7, "a method is missing here"),
+        ("local//local", 2, 7, "a method is missing here"),
+        (",name=x", 1, 1, "a method is missing here"),
+        ("local:x", 1, 6, "'local' takes no argument"),
+        ("local:", 1, 6, "'local' takes no argument"),
+        ("local,", 1, 7, "'local' has no key ''; the keys are: name=NAME, timeout=SECONDS"),
+        ("local,foo=1", 1, 7, "'local' has no key 'foo'; the keys are: name=NAME"),
+        ("local,nmae=x", 1, 7, "'local' has no key 'nmae'; did you mean 'name'?"),
+        ("local,name", 1, 11, "the key 'name' has no value; write name=NAME"),
+        ("local,name/local", 1, 11, "the key 'name' has no value"),
+        ("local,name=a,name=b", 1, 14, "the key 'name' was given already"),
+        ("local,name=", 1, 12, "name '': the name is empty"),
+        ("local,name=" + "x" * 181, 1, 12, "the name is too long"),
+        (r"local,name=a\/b", 1, 12, NO_CONTROL),
+        ("local,name=a\n", 1, 12, NO_CONTROL),
+        ("local,timeout=x", 1, 15, f"timeout 'x': {NO_SECONDS}"),
+        ("local,timeout=0", 1, 15, "timeout '0': give more than 0"),
+        ("local,timeout=1000001", 1, 15, "at most 1000000 seconds"),
+        ("local\\", 1, 6, BACKSLASH),
+        ("lo\\cal", 1, 3, BACKSLASH),
+        (r"local,na\me=x", 1, 9, BACKSLASH),
+        (r"local,name=\x", 1, 12, BACKSLASH),
+        ("local/" * 100 + "local", 101, 601, "a target has at most 100 hops"),
+    ],
+)
+def test_mistakes_in_targets(run, tmp_path, target, hop, character, text):
     result = run("run", "local", target, "--", "touch", str(tmp_path / "started"))
-    check_mistake(result, f"mitogen run: '{target}' is no target", "'local'")
+    assert result.returncode == 2
+    assert result.stdout == b""
+    assert f": hop {hop}, character {character}: " in result.stderr.decode()
+    assert result.stderr.startswith(f"mitogen run: target '{target}': hop ".encode())
+    assert text in result.stderr.decode()
     assert not (tmp_path / "started").exists()
-
-
-def test_mistyped_target(run):
-    check_mistake(run("run", "lcoal", "--", "true"), "'lcoal'", "did you mean 'local'?")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Numbers on the command line. */
+#pragma once
+
+#include <stdint.h>
+
+#define SECONDS_MAX 1000000000
+
+/* "30" or "0.5" as milliseconds, rounded up: more than 0, at most max seconds. NULL; or what to say
+ * of the text. */
+const char *number_seconds(const char *text, long max, int64_t *ret_ms);
+/* A whole number from 1 to max. NULL, or what to say. */
+const char *number_count(const char *text, long max, long *ret);
