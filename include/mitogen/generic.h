@@ -51,6 +51,11 @@ static inline void mitogen_auto_writer(mitogen_writer **w)
 	mitogen_exec_with((context), (argv), (receiver), (tag),                                    \
 			  MITOGEN_OPTIONS(mitogen_exec_options, __VA_ARGS__))
 
+#define mitogen_within(handle, timeout_ms)                                                         \
+	_Generic((handle), mitogen_sender: mitogen_sender_within,                          \
+		mitogen_context: mitogen_context_within)(                                          \
+		(handle), (timeout_ms))
+
 #define MITOGEN_VIA(via)                                                                           \
 	_Generic((via), mitogen_router: mitogen_here, mitogen_context: mitogen_same)(via)
 static inline mitogen_context mitogen_here(mitogen_router router)
@@ -161,6 +166,8 @@ static inline mitogen_value mitogen_value_same(mitogen_value x)
 				   MITOGEN_VALUES(__VA_ARGS__))
 #define mitogen_reply(m, ...)                                                                      \
 	mitogen_reply_with((m), MITOGEN_ERR(__VA_ARGS__), MITOGEN_VALUES(__VA_ARGS__))
+#define mitogen_send(to, ...)                                                                      \
+	mitogen_send_with((to), MITOGEN_ERR(__VA_ARGS__), MITOGEN_VALUES(__VA_ARGS__))
 #define mitogen_write(w, ...) mitogen_write_with((w), MITOGEN_VALUES(~, __VA_ARGS__))
 
 /* ---- Reading ---- */

@@ -138,9 +138,9 @@ mitogen_context mitogen_parent(mitogen_router router); /* none in the master */
 uint32_t mitogen_context_id(mitogen_context context);
 /* Copies its path, "local.1", into buffer, cut to size - 1 bytes; "" for none. Returns buffer. */
 const char *mitogen_context_name(mitogen_context context, char *buffer, size_t size);
-/* A copy through which each wait ends after timeout_ms with MITOGEN_ERR_TIMEOUT. What was started
- * goes on there; its answer is dropped. */
-mitogen_context mitogen_within(mitogen_context context, int timeout_ms);
+/* mitogen_within(context or sender, timeout_ms): a copy through which each wait ends after that time
+ * with MITOGEN_ERR_TIMEOUT. What was started goes on there; its answer is dropped. */
+mitogen_context mitogen_context_within(mitogen_context context, int timeout_ms);
 /* Waits until it is connected or has failed. */
 int mitogen_context_wait(mitogen_context context, mitogen_error *err);
 /* Ends it and what is below it: asks, waits, then kills. Returns when it is gone. */
@@ -250,6 +250,25 @@ MITOGEN_MUST int mitogen_receiver_get(mitogen_receiver receiver, mitogen_message
 int mitogen_receiver_fd(mitogen_receiver receiver, mitogen_error *err);
 /* Wakes all who wait on it; what is in it and what still comes is dropped. */
 void mitogen_receiver_close(mitogen_receiver receiver);
+
+/* ---- Senders ------------------------------------------------------------------------------ */
+
+/* The receiver's address, to be given away as a value: who has it sends there, from any context. The
+ * first call opens a port. */
+mitogen_sender mitogen_receiver_sender(mitogen_receiver receiver, mitogen_error *err);
+/* mitogen_send(to, &err, [value, ...])
+ *   Sends a message: several values as a list of them, none as nil. It arrives later, in the order
+ *   of sending, and counts as read when it is released there; as long as 256 KiB that this context
+ *   has sent are not read, sending waits. mitogen_within(to, ms) is a copy of the address through
+ *   which it waits no longer. Fails when the receiver is closed (MITOGEN_ERR_CLOSED), its context
+ *   is lost (MITOGEN_ERR_LOST) or something was not taken; what was sent before may be lost then. */
+MITOGEN_MUST int mitogen_send_with(mitogen_sender to, mitogen_error *err,
+				   const mitogen_value *values, size_t count);
+mitogen_sender mitogen_sender_within(mitogen_sender to, int timeout_ms);
+/* The receiver gets a message that reads as MITOGEN_ERR_CLOSED, as it gets the failure when this
+ * context is lost: one for each context that has sent. Threads of this context that wait in
+ * mitogen_send fail; sending again begins anew. */
+void mitogen_sender_close(mitogen_sender to);
 
 /* ---- Programs ----------------------------------------------------------------------------- */
 

@@ -29,8 +29,9 @@ typedef struct mitogen_receiver {
 
 typedef struct mitogen_sender { /* the address of a port, which travels as a value */
 	uint32_t router;
-	uint32_t context; /* the ID of the process that receives */
-	uint32_t handle;  /* the port there */
+	uint32_t context;  /* the ID of the process that receives */
+	uint32_t handle;   /* the port there */
+	int32_t within_ms; /* waits through this copy end after so long; 0: no limit */
 } mitogen_sender;
 
 typedef struct mitogen_process {

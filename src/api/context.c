@@ -70,7 +70,7 @@ const char *mitogen_context_name(mitogen_context handle, char *buffer, size_t si
 	return buffer;
 }
 
-mitogen_context mitogen_within(mitogen_context context, int timeout_ms)
+mitogen_context mitogen_context_within(mitogen_context context, int timeout_ms)
 {
 	/* 0 stands for no limit inside, and "do not wait" is the nearest thing to nothing */
 	context.within_ms = timeout_ms == MITOGEN_FOREVER ? 0 : timeout_ms > 0 ? timeout_ms : -1;

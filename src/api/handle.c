@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 
+#include "api/receiver.h"
 #include "base/error.h"
 #include "core/context.h"
 #include "core/router.h"
@@ -39,6 +40,11 @@ static struct api_router *find_free(void)
 	return NULL;
 }
 
+static void closing(struct router *router)
+{
+	receivers_close(slot_of(router->api_ref));
+}
+
 struct api_router *api_add(struct router *router)
 {
 	struct api_router *api;
@@ -55,6 +61,7 @@ struct api_router *api_add(struct router *router)
 			.shutdown_ms = SHUTDOWN_MS,
 		};
 		router->api_ref = api->ref;
+		router->on_closing = closing;
 	}
 	pthread_mutex_unlock(&lock);
 	return api;

@@ -7,12 +7,15 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/sys.h"
+#include "core/inbox.h"
 #include "core/latch.h"
 #include "core/router.h"
 
 struct receiver {
 	struct map_node by_ref;
 	struct latch *latch;
+	bool has_port;
+	struct inbox inbox; /* what is sent to the port */
 };
 
 static struct receiver *find(const struct api_router *api, uint32_t ref)
@@ -20,6 +23,13 @@ static struct receiver *find(const struct api_router *api, uint32_t ref)
 	struct map_node *node = map_get(&api->receivers, ref);
 
 	return node ? MAP_OWNER(node, struct receiver, by_ref) : NULL;
+}
+
+static int fail_closed(mitogen_receiver handle, mitogen_error *err)
+{
+	if (handle.ref == 0)
+		return api_fail_none(err, "receiver");
+	return error_set(err, MITOGEN_ERR_CLOSED, "the receiver is closed");
 }
 
 struct latch *receiver_latch(struct api_router *api, mitogen_receiver handle, mitogen_error *err,
@@ -35,8 +45,7 @@ struct latch *receiver_latch(struct api_router *api, mitogen_receiver handle, mi
 	broker_unlock(&api->router->broker);
 	if (latch)
 		return latch;
-	*ret_code = handle.ref == 0 ? api_fail_none(err, "receiver")
-				    : error_set(err, MITOGEN_ERR_CLOSED, "the receiver is closed");
+	*ret_code = fail_closed(handle, err);
 	return NULL;
 }
 
@@ -63,6 +72,59 @@ mitogen_receiver mitogen_receiver_new(mitogen_router router, mitogen_error *err)
 	api_unlock(api);
 	return handle;
 }
+
+/* ---- Its port ---- */
+
+/* The user has done with what was sent: there is room for as much again. */
+static void value_released(const struct mitogen_message *m)
+{
+	struct api_router *api = api_lock(m->router_ref, NULL, NULL);
+
+	if (!api)
+		return;
+	inbox_released(api->router, m->source_ref, m->size);
+	api_unlock(api);
+}
+
+static void put_value(struct inbox *inbox, struct mitogen_message *m)
+{
+	struct receiver *receiver = LIST_OWNER(inbox, struct receiver, inbox);
+	uint32_t source_ref = m->source_ref;
+	size_t size = m->size;
+
+	m->released = value_released;
+	/* nobody must wait for a receiver that is closed */
+	if (!latch_put(receiver->latch, m, &inbox->router->broker.wakes))
+		inbox_released(inbox->router, source_ref, size);
+}
+
+static const struct inbox_ops port_ops = {.put = put_value};
+
+mitogen_sender mitogen_receiver_sender(mitogen_receiver handle, mitogen_error *err)
+{
+	struct api_router *api = api_lock(handle.router, err, NULL);
+	struct receiver *receiver;
+	mitogen_sender sender = {0};
+
+	if (!api)
+		return sender;
+	receiver = find(api, handle.ref);
+	if (!receiver)
+		fail_closed(handle, err);
+	else if (!receiver->has_port &&
+		 inbox_open(api->router, &receiver->inbox, 0, &port_ops, NULL) < 0)
+		error_set_memory(err);
+	else
+		receiver->has_port = true;
+	if (receiver && receiver->has_port)
+		sender = (mitogen_sender){.router = api->ref,
+					  .context = api->router->id,
+					  .handle = receiver->inbox.handle.by_number.key};
+	api_unlock(api);
+	return sender;
+}
+
+/* ---- Taking from it ---- */
 
 int mitogen_receiver_get(mitogen_receiver handle, mitogen_message **ret, int timeout_ms,
 			 mitogen_error *err)
@@ -109,8 +171,12 @@ int mitogen_receiver_fd(mitogen_receiver handle, mitogen_error *err)
 	return r;
 }
 
+/* ---- The end ---- */
+
 static void close_one(struct api_router *api, struct receiver *receiver)
 {
+	if (receiver->has_port)
+		inbox_close(&receiver->inbox);
 	latch_close(receiver->latch, &api->router->broker.wakes);
 	latch_unref(receiver->latch);
 	map_remove(&api->receivers, &receiver->by_ref);

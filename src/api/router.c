@@ -176,7 +176,6 @@ void mitogen_router_close(mitogen_router handle)
 	task = (struct close_task){.task.run = close_on_broker, .router = api->router};
 	broker_lock(&api->router->broker);
 	broker_defer(&api->router->broker, &task.task);
-	receivers_close(api);
 	broker_unlock(&api->router->broker);
 	pthread_join(api->router->broker.thread, NULL);
 	api_drain(api);

@@ -33,9 +33,23 @@ void outflow_close(struct outflow *flow)
 	flow->router = NULL;
 }
 
+struct outflow *outflow_find(const struct router *router, uint32_t dst_id, uint32_t handle)
+{
+	struct map_node *node = map_get(&router->outflows, key_of(dst_id, handle));
+
+	for (; node; node = map_same(node)) {
+		struct outflow *flow = MAP_OWNER(node, struct outflow, by_target);
+
+		if (flow->dst_id == dst_id && flow->handle == handle)
+			return flow;
+	}
+	return NULL;
+}
+
 size_t outflow_room(const struct outflow *flow)
 {
-	return flow->ended ? 0 : (size_t)(flow->granted - flow->sent);
+	return flow->ended || flow->sent >= flow->granted ? 0
+							  : (size_t)(flow->granted - flow->sent);
 }
 
 static void send_on(struct router *router, struct outflow *flow, struct mitogen_message *m,
@@ -52,6 +66,12 @@ void outflow_send(struct router *router, struct outflow *flow, struct mitogen_me
 	flow->sent += m->size;
 	m->header.kind = FRAME_RAW;
 	send_on(router, flow, m, now);
+}
+
+void outflow_send_value(struct router *router, struct outflow *flow, struct mitogen_message *m)
+{
+	flow->sent += flow_cost(m->size);
+	send_on(router, flow, m, false);
 }
 
 void outflow_send_note(struct router *router, struct outflow *flow, struct mitogen_message *m)
@@ -104,24 +124,44 @@ bool inflow_received(struct router *router, struct inflow *flow, const struct mi
 
 void inflow_consumed(struct router *router, struct inflow *flow, size_t size)
 {
+	uint64_t total;
+
+	flow->consumed += size;
+	total = flow->consumed + FLOW_WINDOW;
+	if (flow_is_grant_due(flow->granted, flow->consumed) &&
+	    flow_grant(router, flow->src_id, flow->handle.by_number.key, total))
+		flow->granted = total; /* otherwise the next bytes try again */
+}
+
+/* ---- Credit ---- */
+
+size_t flow_cost(size_t size)
+{
+	return size < FLOW_VALUE_MIN ? FLOW_VALUE_MIN : size;
+}
+
+bool flow_is_grant_due(uint64_t granted, uint64_t consumed)
+{
+	return consumed + FLOW_WINDOW >= granted + FLOW_WINDOW / 2;
+}
+
+bool flow_grant(struct router *router, uint32_t src_id, uint32_t handle, uint64_t total)
+{
 	struct mitogen_writer w;
 	struct mitogen_message *m;
 	int ignored;
 
-	flow->consumed += size;
-	if (flow->consumed + FLOW_WINDOW - flow->granted < FLOW_WINDOW / 2)
-		return;
 	message_writer_init(&w);
 	writer_list_head(&w, 2);
-	writer_uint(&w, flow->handle.by_number.key);
-	writer_uint(&w, flow->consumed + FLOW_WINDOW);
+	writer_uint(&w, handle);
+	writer_uint(&w, total);
 	m = message_from_writer(&w, &ignored);
 	if (!m)
-		return; /* the next bytes try again */
-	flow->granted = flow->consumed + FLOW_WINDOW;
-	m->header.dst_id = flow->src_id;
+		return false;
+	m->header.dst_id = src_id;
 	m->header.handle = HANDLE_CREDIT;
 	router_send(router, m, false);
+	return true;
 }
 
 /* ---- The CREDIT port ---- */
@@ -139,19 +179,6 @@ static void grant(struct outflow *flow, uint64_t granted)
 		flow->room(flow);
 }
 
-static struct outflow *find(const struct router *router, uint32_t dst_id, uint32_t handle)
-{
-	struct map_node *node = map_get(&router->outflows, key_of(dst_id, handle));
-
-	for (; node; node = map_same(node)) {
-		struct outflow *flow = MAP_OWNER(node, struct outflow, by_target);
-
-		if (flow->dst_id == dst_id && flow->handle == handle)
-			return flow;
-	}
-	return NULL;
-}
-
 static void receive(struct router *router, struct handle *handle, struct mitogen_message *m)
 {
 	struct cursor c = {m->payload, m->payload + m->size};
@@ -161,7 +188,7 @@ static void receive(struct router *router, struct handle *handle, struct mitogen
 	(void)handle;
 	if (m->header.kind == FRAME_CBOR && cursor_list(&c, &count) == 0 && count == 2 &&
 	    cursor_u32(&c, &number) == 0 && cursor_u64(&c, &granted) == 0) {
-		struct outflow *flow = find(router, m->header.src_id, number);
+		struct outflow *flow = outflow_find(router, m->header.src_id, number);
 
 		if (flow)
 			grant(flow, granted);

@@ -17,19 +17,29 @@ int handles_add(struct router *router, struct handle *handle, uint32_t number,
 {
 	bool random = number == 0;
 
-	while (random && (number < HANDLE_FIRST_FREE || map_get(&router->handles, number)))
+	while (random && (number < HANDLE_FIRST_RANDOM || map_get(&router->handles, number)))
 		number = random_u32();
 	if (!random && map_get(&router->handles, number))
 		return MITOGEN_ERR_USAGE;
 	if (map_add(&router->handles, &handle->by_number, number) < 0)
 		return MITOGEN_ERR_MEMORY;
+	handles_bind(handle, ops, respondent);
+	return 0;
+}
+
+void handles_bind(struct handle *handle, const struct handle_ops *ops, struct context *respondent)
+{
 	handle->ops = ops;
 	handle->respondent = respondent;
 	list_init(&handle->of_respondent);
 	list_init(&handle->partial);
 	if (respondent)
 		list_append(&respondent->handles, &handle->of_respondent);
-	return 0;
+}
+
+void handles_unbind(struct handle *handle)
+{
+	list_remove(&handle->of_respondent);
 }
 
 static void discharge(struct mitogen_message *m)
@@ -252,6 +262,7 @@ void handles_deliver(struct router *router, struct mitogen_message *frame, struc
 	if (frame->failure)
 		frame->header.kind = FRAME_DEAD;
 	frame->router_ref = router->api_ref;
+	frame->from = from;
 	handle->ops->receive(router, handle, frame);
 }
 

@@ -48,6 +48,9 @@ void handles_remove(struct router *router, struct handle *handle);
 int handles_add_fixed(struct router *router, uint32_t number, const struct handle_ops *ops);
 /* Does nothing if there is none. */
 void handles_remove_fixed(struct router *router, uint32_t number);
+/* A handle without a number: nothing comes to it but the loss of its respondent. */
+void handles_bind(struct handle *handle, const struct handle_ops *ops, struct context *respondent);
+void handles_unbind(struct handle *handle);
 struct handle *handles_find(const struct router *router, uint32_t number);
 /* A frame for us; taken over. from: NULL if we sent it ourselves. */
 void handles_deliver(struct router *router, struct mitogen_message *frame, struct neighbour *from);

@@ -31,10 +31,12 @@ struct mitogen_message {
 	struct neighbour *charged; /* for its size, while it is incomplete; or NULL */
 
 	/* for whom it was delivered */
-	uint32_t router_ref; /* the number of its public handle; it may be gone */
+	struct neighbour *from; /* over whose stream it came, while it is received; or NULL */
+	uint32_t router_ref;    /* the number of its public handle; it may be gone */
 	void *tag;
 	mitogen_event event;
 	uint32_t process_ref; /* of an event: the number of the public handle */
+	uint32_t source_ref;  /* of a value that was sent: core/inbox.h */
 	/* The user, who got it from a receiver, has no reference any more; no lock held. NULL: nobody
 	 * wants to know. */
 	void (*released)(const struct mitogen_message *m);

@@ -37,12 +37,15 @@ int router_init(struct router *router, uint32_t id, const uint32_t *ancestors,
 	list_init(&router->local);
 	router->deliver_local.run = deliver_local;
 	list_init(&router->id_waiters);
+	list_init(&router->outboxes.failed);
 	return 0;
 }
 
 void router_clear(struct router *router)
 {
 	message_unref_all(&router->local);
+	outboxes_clear(router);
+	inboxes_clear(&router->inboxes);
 	sys.free(router->environment);
 	context_clear_all(router);
 	map_clear(&router->routes);
@@ -100,6 +103,8 @@ void router_close(struct router *router, bool urgent)
 		return;
 	router->closing = true;
 	latch_close(router->calls, &router->broker.wakes);
+	if (router->on_closing)
+		router->on_closing(router);
 	fail_waiters(router);
 	LIST_FOR_EACH_SAFE (node, &router->residents) {
 		struct resident *resident = LIST_OWNER(node, struct resident, link);
@@ -209,8 +214,7 @@ static int slice(struct mitogen_message *m, struct list *pieces)
 	return 0;
 }
 
-/* Somebody there waits for a message that cannot be made: the end of the stream tells it. */
-static void abandon(struct router *router, uint32_t id)
+void router_abandon(struct router *router, uint32_t id)
 {
 	struct neighbour *neighbour = routes_neighbour(router, id);
 
@@ -243,7 +247,7 @@ static void give_up(struct router *router, const struct mitogen_message *m)
 	}
 	dead = message_new_dead(MITOGEN_ERR_MEMORY, "out of memory");
 	if (!dead) {
-		abandon(router, m->header.dst_id);
+		router_abandon(router, m->header.dst_id);
 		return;
 	}
 	dead->header.dst_id = m->header.dst_id;
@@ -345,7 +349,7 @@ static void reply_dead_as(struct router *router, uint32_t src_id,
 	} else if (request->header.src_id == router->id) {
 		fail_port(router, request->header.reply_to, code, text);
 	} else {
-		abandon(router, request->header.src_id);
+		router_abandon(router, request->header.src_id);
 	}
 }
 

@@ -12,8 +12,10 @@
 #include "base/map.h"
 #include "core/broker.h"
 #include "core/handles.h"
+#include "core/inbox.h"
 #include "core/message.h"
 #include "core/neighbour.h"
+#include "core/outbox.h"
 #include "core/routes.h"
 
 struct context;
@@ -42,8 +44,13 @@ struct router {
 	size_t max_message;
 	bool closing; /* refuses work */
 	struct list residents;
-	struct map outflows;                   /* core/flow.h */
+	struct map outflows; /* core/flow.h */
+	struct inboxes inboxes;
+	struct outboxes outboxes;
 	const struct builtin *const *builtins; /* tables, of which the last is NULL; may be NULL */
+	/* It begins to close: who waits here for what may come is to be woken. Router lock held. May
+	 * be NULL. */
+	void (*on_closing)(struct router *router);
 	/* No resident is left after router_close. Broker thread, lock held. */
 	void (*on_closed)(struct router *router);
 	uint32_t api_ref; /* the number of its public handle */
@@ -91,3 +98,6 @@ void router_reply_error(struct router *router, const struct mitogen_message *req
 			const mitogen_error *error, bool now);
 void router_reply_dead(struct router *router, const struct mitogen_message *request, int code,
 		       const char *text);
+
+/* Somebody there waits for a message for which there is no memory: the end of the stream tells it. */
+void router_abandon(struct router *router, uint32_t id);

@@ -293,7 +293,7 @@ static void nil_reads_as_nothing_into_anything(void **state)
 	mitogen_bytes bytes = {"x", 1};
 	mitogen_secret secret = {"x", 1};
 	mitogen_context context = {1, 2, 3, 4};
-	mitogen_sender sender = {1, 2, 3};
+	mitogen_sender sender = {1, 2, 3, 4};
 	mitogen_cursor cursor;
 
 	(void)state;

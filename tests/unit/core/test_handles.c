@@ -93,7 +93,7 @@ static void random_numbers_are_above_the_fixed_ones(void **state)
 	(void)state;
 	for (int i = 0; i < 50; i++) {
 		assert_int_equal(handles_add(&pair.master, &handles[i], 0, &open_ops, NULL), 0);
-		assert_true(handles[i].by_number.key >= HANDLE_FIRST_FREE);
+		assert_true(handles[i].by_number.key >= HANDLE_FIRST_RANDOM);
 		assert_ptr_equal(handles_find(&pair.master, handles[i].by_number.key), &handles[i]);
 	}
 	for (int i = 0; i < 50; i++)

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "core/inbox.h"
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/sys.h"
+#include "core/context.h"
+#include "core/flow.h"
+#include "core/router.h"
+
+struct account { /* what the contexts behind one neighbour have us keep */
+	struct map_node by_id;
+	bool is_of_child;
+	size_t bytes;
+	unsigned sources;
+};
+
+struct inbox_source {
+	struct map_node by_id, by_ref;
+	struct router *router;
+	struct inbox *inbox;     /* NULL: it has ended, or the port is closed */
+	struct handle loss;      /* no port: it only hears of the loss of the context */
+	struct account *account; /* NULL: we ourselves */
+	uint64_t received, consumed, granted;
+	size_t held;                   /* messages that are not released */
+	uint32_t reply_to;             /* where it hears that the port is closed */
+	bool is_refused;               /* until its end, what it sends is dropped */
+	struct mitogen_message *spare; /* tells of its loss, even without memory */
+};
+
+/* ---- Accounts ---- */
+
+/* 0 and *ret, which is NULL for ourselves, or a code. */
+static int take_account(struct router *router, const struct neighbour *from, struct account **ret)
+{
+	struct map_node *node;
+	struct account *account;
+
+	*ret = NULL;
+	if (!from)
+		return 0;
+	node = map_get(&router->inboxes.accounts, from->id);
+	if (!node) {
+		account = sys.calloc(1, sizeof(*account));
+		if (!account || map_add(&router->inboxes.accounts, &account->by_id, from->id) < 0) {
+			sys.free(account);
+			return MITOGEN_ERR_MEMORY;
+		}
+		account->is_of_child = !from->is_parent;
+		node = &account->by_id;
+	}
+	account = MAP_OWNER(node, struct account, by_id);
+	if (account->sources == INBOX_SOURCES_MAX)
+		return MITOGEN_ERR_REFUSED;
+	account->sources++;
+	*ret = account;
+	return 0;
+}
+
+static void drop_account(struct router *router, struct account *account)
+{
+	if (!account || --account->sources > 0)
+		return;
+	map_remove(&router->inboxes.accounts, &account->by_id);
+	sys.free(account);
+}
+
+/* The memory that a message takes. */
+static size_t weight_of(size_t size)
+{
+	return sizeof(struct mitogen_message) + size;
+}
+
+static bool has_room(const struct account *account, size_t size)
+{
+	return !account || !account->is_of_child ||
+	       account->bytes + weight_of(size) <= INBOX_BYTES_MAX;
+}
+
+/* Until it is released. */
+static void hold(struct inbox_source *source, struct mitogen_message *m)
+{
+	if (source->account)
+		source->account->bytes += weight_of(m->size);
+	source->held++;
+	m->source_ref = source->by_ref.key;
+}
+
+/* ---- Sources ---- */
+
+static void source_lost(struct router *router, struct handle *handle, const mitogen_error *why);
+
+static const struct handle_ops loss_ops = {.lost = source_lost};
+
+static struct inbox_source *find_source(const struct inbox *inbox, uint32_t id)
+{
+	struct map_node *node = map_get(&inbox->sources, id);
+
+	return node ? MAP_OWNER(node, struct inbox_source, by_id) : NULL;
+}
+
+/* 0 and *ret, or a code. */
+static int open_source(struct inbox *inbox, uint32_t id, const struct neighbour *from,
+		       struct inbox_source **ret)
+{
+	struct router *router = inbox->router;
+	struct context *context = context_of_id(router, id);
+	struct inbox_source *source = sys.calloc(1, sizeof(*source));
+	int r = MITOGEN_ERR_MEMORY;
+
+	if (!source || !context)
+		goto no_account;
+	r = take_account(router, from, &source->account);
+	if (r < 0)
+		goto no_account;
+	r = MITOGEN_ERR_MEMORY;
+	source->spare = message_new(0);
+	if (!source->spare)
+		goto no_spare;
+	if (map_add(&router->inboxes.sources, &source->by_ref, ++router->inboxes.last_ref) < 0)
+		goto no_spare;
+	if (map_add(&inbox->sources, &source->by_id, id) < 0)
+		goto no_id;
+	source->router = router;
+	source->inbox = inbox;
+	source->granted = FLOW_WINDOW;
+	handles_bind(&source->loss, &loss_ops, context);
+	*ret = source;
+	return 0;
+no_id:
+	map_remove(&router->inboxes.sources, &source->by_ref);
+no_spare:
+	message_unref(source->spare);
+	drop_account(router, source->account);
+no_account:
+	sys.free(source);
+	return r;
+}
+
+static void free_source(struct inbox_source *source)
+{
+	map_remove(&source->router->inboxes.sources, &source->by_ref);
+	message_unref(source->spare);
+	drop_account(source->router, source->account);
+	sys.free(source);
+}
+
+/* Nothing more comes from it; what did is still to be released. */
+static void detach(struct inbox_source *source)
+{
+	map_remove(&source->inbox->sources, &source->by_id);
+	handles_unbind(&source->loss);
+	source->inbox = NULL;
+}
+
+/* Puts its last message, whatever is held already: there is one for each source. */
+static void end_source(struct inbox_source *source, struct mitogen_message *m,
+		       const mitogen_error *why)
+{
+	const struct context *context = context_of_id(source->router, source->by_id.key);
+	struct inbox *inbox = source->inbox;
+	mitogen_error placed = *why;
+
+	if (context) {
+		error_prefix(&placed, "%s: ", context->path);
+		error_set_where(&placed, context->path, NULL);
+	}
+	m->header.src_id = source->by_id.key;
+	m->router_ref = source->router->api_ref;
+	message_set_failure(m, &placed);
+	detach(source);
+	hold(source, m);
+	inbox->ops->put(inbox, m);
+}
+
+static void source_lost(struct router *router, struct handle *handle, const mitogen_error *why)
+{
+	struct inbox_source *source = LIST_OWNER(handle, struct inbox_source, loss);
+
+	(void)router;
+	end_source(source, TAKE_PTR(source->spare), why);
+}
+
+/* It has closed, or says what has failed. */
+static void source_ended(struct inbox_source *source, struct mitogen_message *m)
+{
+	mitogen_error why;
+
+	if (m->size == 0 && !m->failure)
+		error_set(&why, MITOGEN_ERR_CLOSED, "the sender is closed");
+	else
+		message_decode_failure(m, &why);
+	end_source(source, m, &why);
+}
+
+/* ---- What comes ---- */
+
+/* Whoever sent m is told; an end is for nobody but us. */
+static void refuse(struct router *router, struct mitogen_message *m, int code, const char *why)
+{
+	log_write(LOG_WARNING, "context %u sent a value to handle %u that was refused: %s",
+		  m->header.src_id, m->header.handle, why);
+	router_reply_dead(router, m, code, why);
+	message_unref(m);
+}
+
+static void cheats(struct inbox_source *source, struct neighbour *from)
+{
+	log_write(LOG_ERROR, "context %u sent more than it was granted", source->by_id.key);
+	if (from && !from->is_parent)
+		neighbour_fail(from, "it sent more than it was granted");
+	source->is_refused = true;
+}
+
+static void take_value(struct inbox_source *source, struct mitogen_message *m)
+{
+	struct inbox *inbox = source->inbox;
+
+	/* the last value may reach beyond the credit, or a large one could never be sent */
+	if (!source->is_refused && source->received >= source->granted)
+		cheats(source, m->from);
+	if (source->is_refused) {
+		message_unref(m);
+		return;
+	}
+	if (!has_room(source->account, m->size)) {
+		source->is_refused = true;
+		refuse(source->router, m, MITOGEN_ERR_TOO_BIG,
+		       "too much that came from there is not read yet");
+		return;
+	}
+	source->received += flow_cost(m->size);
+	source->reply_to = m->header.reply_to;
+	hold(source, m);
+	inbox->ops->put(inbox, m);
+}
+
+static void receive(struct router *router, struct handle *handle, struct mitogen_message *m)
+{
+	struct inbox *inbox = LIST_OWNER(handle, struct inbox, handle);
+	struct inbox_source *source = find_source(inbox, m->header.src_id);
+	int r = 0;
+
+	if (!source)
+		r = open_source(inbox, m->header.src_id, m->from, &source);
+	if (r == MITOGEN_ERR_MEMORY)
+		refuse(router, m, r, "out of memory");
+	else if (r < 0)
+		refuse(router, m, r, "too many contexts behind the same one send at the same time");
+	else if (m->header.kind == FRAME_DEAD)
+		source_ended(source, m);
+	else
+		take_value(source, m);
+}
+
+static const struct handle_ops inbox_handle_ops = {.receive = receive};
+
+/* ---- The interface ---- */
+
+int inbox_open(struct router *router, struct inbox *inbox, uint32_t number,
+	       const struct inbox_ops *ops, struct context *respondent)
+{
+	struct inbox_source *source;
+	int r;
+
+	*inbox = (struct inbox){.router = router, .ops = ops};
+	r = handles_add(router, &inbox->handle, number, &inbox_handle_ops, respondent);
+	if (r < 0 || !respondent)
+		return r;
+	r = open_source(inbox, respondent->id, routes_neighbour(router, respondent->id), &source);
+	if (r < 0)
+		inbox_close(inbox);
+	return r;
+}
+
+/* Who sends learns it now rather than with its next value, for which it may have no credit. */
+static void tell_closed(const struct inbox_source *source)
+{
+	const struct mitogen_message request = {.header = {
+							.kind = FRAME_CBOR,
+							.src_id = source->by_id.key,
+							.reply_to = source->reply_to,
+						}};
+
+	router_reply_dead(source->router, &request, MITOGEN_ERR_CLOSED, "the receiver is closed");
+}
+
+void inbox_close(struct inbox *inbox)
+{
+	struct map_node *node;
+
+	handles_remove(inbox->router, &inbox->handle);
+	while ((node = map_next(&inbox->sources, NULL)) != NULL) {
+		struct inbox_source *source = MAP_OWNER(node, struct inbox_source, by_id);
+
+		tell_closed(source);
+		detach(source);
+		if (source->held == 0)
+			free_source(source);
+	}
+	map_clear(&inbox->sources);
+}
+
+void inbox_released(struct router *router, uint32_t source_ref, size_t size)
+{
+	struct map_node *node = map_get(&router->inboxes.sources, source_ref);
+	struct inbox_source *source;
+
+	if (!node)
+		return;
+	source = MAP_OWNER(node, struct inbox_source, by_ref);
+	if (source->account)
+		source->account->bytes -= weight_of(size);
+	source->held--;
+	source->consumed += flow_cost(size);
+	if (!source->inbox) {
+		if (source->held == 0)
+			free_source(source);
+	} else if (flow_is_grant_due(source->granted, source->consumed) &&
+		   flow_grant(router, source->by_id.key, source->inbox->handle.by_number.key,
+			      source->consumed + FLOW_WINDOW)) {
+		source->granted = source->consumed + FLOW_WINDOW;
+	}
+}
+
+void inboxes_clear(struct inboxes *inboxes)
+{
+	struct map_node *node;
+
+	while ((node = map_next(&inboxes->sources, NULL)) != NULL)
+		free_source(MAP_OWNER(node, struct inbox_source, by_ref));
+	map_clear(&inboxes->sources);
+	map_clear(&inboxes->accounts);
+}
