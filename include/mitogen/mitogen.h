@@ -133,6 +133,9 @@ typedef struct mitogen_local_options {
 mitogen_context mitogen_local_with(mitogen_context via, const mitogen_local_options *options,
 				   mitogen_error *err);
 mitogen_context mitogen_self(mitogen_router router);
+/* The context with this ID, which nobody has to know here: a call finds out whether it is there.
+ * UINT32_MAX: none. */
+mitogen_context mitogen_context_by_id(mitogen_router router, uint32_t id);
 mitogen_context mitogen_parent(mitogen_router router); /* none in the master */
 /* 0: the master; UINT32_MAX: none, or gone. */
 uint32_t mitogen_context_id(mitogen_context context);
@@ -181,6 +184,16 @@ MITOGEN_MUST int mitogen_call_async_with(mitogen_context context, mitogen_functi
 int mitogen_call_no_reply_with(mitogen_context context, mitogen_function *function,
 			       const char *name, mitogen_error *err, const mitogen_value *values,
 			       size_t count);
+/* A copy through which calls are pipelined: send them without waiting (async and no-reply calls, and
+ * programs, too); they run in order, and after one has failed those that follow fail with its error
+ * and do not run. So only the last one has to be waited for. A call that could not be sent has
+ * failed, too; one that took too long for its caller has not, it goes on there, and a program has
+ * only if it could not be run. A program or another builtin is over before the call behind it
+ * begins. Threads may share a chain; their calls are in the order in which they were sent. Chains do
+ * not wait for one another. A call's context remembers 1000 chains of each caller in which nothing
+ * goes on, and fails the calls of one that it has forgotten: end each. */
+mitogen_context mitogen_chain(mitogen_context context);
+void mitogen_chain_end(mitogen_context chain); /* calls that were sent go on; new ones fail */
 /* mitogen_reply(m, &err, [value, ...]): the result of the running function, once. Several values
  * travel as a list of them, none as nil. */
 int mitogen_reply_with(mitogen_message *m, mitogen_error *err, const mitogen_value *values,

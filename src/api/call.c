@@ -3,6 +3,7 @@
 
 #include <mitogen/mitogen.h>
 
+#include "api/chain.h"
 #include "api/handle.h"
 #include "api/receiver.h"
 #include "api/value.h"
@@ -30,21 +31,59 @@ static const char *name_of(mitogen_function *function, const char *name, mitogen
 }
 
 /* The request as a message; NULL with err set and *ret_code. */
-static struct mitogen_message *make_request(const char *name, const mitogen_value *values,
-					    size_t count, mitogen_error *err, int *ret_code)
+static struct mitogen_message *make_request(const char *name, uint32_t chain,
+					    const mitogen_value *values, size_t count,
+					    mitogen_error *err, int *ret_code)
 {
 	struct mitogen_writer w;
 	struct mitogen_message *m;
 	int error;
 
 	message_writer_init(&w);
-	call_write_head(&w, NULL, name, values_count(values, count));
+	call_write_head(&w, chain > 0, NULL, name, values_count(values, count));
 	values_write(&w, values, count);
 	call_write_tail(&w);
 	m = message_from_writer(&w, &error);
-	if (!m)
+	if (m)
+		m->chain = chain;
+	else
 		*ret_code = values_fail(error, name, err);
 	return m;
+}
+
+static int fail_no_context(mitogen_context handle, mitogen_error *err)
+{
+	return handle.ref ? error_set(err, MITOGEN_ERR_LOST, "the context is gone")
+			  : api_fail_none(err, "context");
+}
+
+/* Takes m over. 0 or a code. */
+static int send_request(struct api_router *api, mitogen_context handle, struct mitogen_message *m,
+			const char *name, struct call_target *target, bool waits,
+			uint32_t *ret_reply, mitogen_error *err)
+{
+	struct context *context;
+	int r;
+
+	broker_lock(&api->router->broker);
+	context = context_find(api->router, handle.ref);
+	if (!context) {
+		r = fail_no_context(handle, err);
+	} else if (api->router->closing) {
+		r = error_set(err, MITOGEN_ERR_CLOSED, "the router is closed");
+	} else if (waits && context->id == api->router->id) {
+		r = error_set(
+			err, MITOGEN_ERR_DEADLOCK,
+			"a call of this process to itself would wait for its own main thread");
+	} else {
+		r = call_start(api->router, context, m, name, target, waits, ret_reply);
+		m = NULL;
+		if (r < 0)
+			chain_fail(r, err);
+	}
+	broker_unlock(&api->router->broker);
+	message_unref(m);
+	return r;
 }
 
 /* Encodes and sends. waits: the caller is about to wait for the answer. 0 or a code. */
@@ -53,10 +92,9 @@ static int start(struct api_router *api, mitogen_context handle, const char *nam
 		 uint32_t *ret_reply, mitogen_error *err)
 {
 	struct mitogen_message *m;
-	struct context *context;
 	int r = 0;
 
-	m = make_request(name, values, count, err, &r);
+	m = make_request(name, handle.chain, values, count, err, &r);
 	if (!m)
 		return r;
 	if (m->size > api->router->max_message) {
@@ -66,27 +104,7 @@ static int start(struct api_router *api, mitogen_context handle, const char *nam
 		message_unref(m);
 		return r;
 	}
-	broker_lock(&api->router->broker);
-	context = context_find(api->router, handle.ref);
-	if (!context || api->router->closing) {
-		message_unref(m);
-		if (context)
-			r = error_set(err, MITOGEN_ERR_CLOSED, "the router is closed");
-		else
-			r = handle.ref ? error_set(err, MITOGEN_ERR_LOST, "the context is gone")
-				       : api_fail_none(err, "context");
-	} else if (waits && context->id == api->router->id) {
-		message_unref(m);
-		r = error_set(
-			err, MITOGEN_ERR_DEADLOCK,
-			"a call of this process to itself would wait for its own main thread");
-	} else {
-		r = call_start(api->router, context, m, name, target, waits, ret_reply);
-		if (r < 0)
-			error_set_memory(err);
-	}
-	broker_unlock(&api->router->broker);
-	return r;
+	return send_request(api, handle, m, name, target, waits, ret_reply, err);
 }
 
 static int64_t deadline_of(mitogen_context handle)
@@ -155,22 +173,19 @@ int mitogen_call_with(mitogen_context handle, mitogen_function *function, const 
 	if (!api)
 		return r;
 	name = name_of(function, name, err);
-	if (!name) {
-		r = MITOGEN_ERR_UNKNOWN;
-		goto out;
-	}
-	target.latch = latch_new();
-	if (!target.latch) {
-		r = error_set_memory(err);
-		goto out;
-	}
-	r = start(api, handle, name, values, count, &target, true, &reply, err);
-	if (r == 0)
+	target.latch = name ? latch_new() : NULL;
+	if (target.latch)
+		r = start(api, handle, name, values, count, &target, true, &reply, err);
+	else
+		r = name ? error_set_memory(err) : MITOGEN_ERR_UNKNOWN;
+	if (r < 0) {
+		chain_skip(api, handle);
+	} else {
 		r = await(api, handle, target.latch, reply, &m, name, err);
+		if (r == 0)
+			r = take_result(m, ret, err);
+	}
 	latch_unref(target.latch);
-	if (r == 0)
-		r = take_result(m, ret, err);
-out:
 	api_unpin(api);
 	return r;
 }
@@ -191,6 +206,8 @@ int mitogen_call_async_with(mitogen_context handle, mitogen_function *function, 
 		r = start(api, handle, name, values, count, &target, false, NULL, err);
 	else if (!name)
 		r = MITOGEN_ERR_UNKNOWN;
+	if (r < 0)
+		chain_skip(api, handle);
 	latch_unref(target.latch);
 	api_unpin(api);
 	return r;
@@ -207,6 +224,8 @@ int mitogen_call_no_reply_with(mitogen_context handle, mitogen_function *functio
 	name = name_of(function, name, err);
 	r = name ? start(api, handle, name, values, count, NULL, false, NULL, err)
 		 : MITOGEN_ERR_UNKNOWN;
+	if (r < 0)
+		chain_skip(api, handle);
 	api_unpin(api);
 	return r;
 }

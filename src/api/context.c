@@ -33,6 +33,19 @@ mitogen_context mitogen_self(mitogen_router router)
 	return self;
 }
 
+mitogen_context mitogen_context_by_id(mitogen_router router, uint32_t id)
+{
+	struct api_router *api = api_lock(router.ref, NULL, NULL);
+	mitogen_context context = {0};
+
+	if (api) {
+		if (id != UINT32_MAX)
+			context = handle_of_id(api, id);
+		api_unlock(api);
+	}
+	return context;
+}
+
 mitogen_context mitogen_parent(mitogen_router router)
 {
 	struct api_router *api = api_lock(router.ref, NULL, NULL);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/chain.h"
 #include "api/handle.h"
 #include "api/receiver.h"
 #include "api/value.h"
@@ -341,14 +342,14 @@ static void write_strings(struct mitogen_writer *w, const char *const *strings)
 static struct mitogen_message *make_request(const struct process_object *process,
 					    const char *const *argv,
 					    const mitogen_exec_options *options, uint32_t own_id,
-					    mitogen_error *err)
+					    uint32_t chain, mitogen_error *err)
 {
 	struct mitogen_writer w;
 	struct mitogen_message *m;
 	int error;
 
 	message_writer_init(&w);
-	call_write_head(&w, "mitogen", "exec", 7);
+	call_write_head(&w, chain > 0, "mitogen", "exec", 7);
 	write_strings(&w, argv);
 	write_strings(&w, options->env);
 	if (options->cwd)
@@ -361,7 +362,9 @@ static struct mitogen_message *make_request(const struct process_object *process
 	writer_sender(&w, own_id, process->err.flow.handle.by_number.key);
 	call_write_tail(&w);
 	m = message_from_writer(&w, &error);
-	if (!m)
+	if (m)
+		m->chain = chain;
+	else
 		values_fail(error, argv[0], err);
 	return m;
 }
@@ -398,7 +401,7 @@ no_ref:
 	return NULL;
 }
 
-static mitogen_process start(struct api_router *api, struct context *context,
+static mitogen_process start(struct api_router *api, struct context *context, uint32_t chain,
 			     const char *const *argv, struct latch *latch, void *tag,
 			     const mitogen_exec_options *options, mitogen_error *err)
 {
@@ -408,6 +411,7 @@ static mitogen_process start(struct api_router *api, struct context *context,
 	mitogen_process handle = {0};
 	struct mitogen_message *m;
 	char program[128]; /* for errors */
+	int r;
 
 	if (!process) {
 		error_set_memory(err);
@@ -417,11 +421,13 @@ static mitogen_process start(struct api_router *api, struct context *context,
 	handle = (mitogen_process){.router = api->ref, .ref = process->by_ref.key};
 	escape_text(program, sizeof(program), argv[0], strlen(argv[0]));
 	snprintf(process->where, sizeof(process->where), "%s: %s", context->path, program);
-	m = make_request(process, argv, options, api->router->id, err);
-	if (m && call_start(api->router, context, m, program, &target, false, NULL) == 0)
-		return handle;
-	if (m)
-		error_set_memory(err);
+	m = make_request(process, argv, options, api->router->id, chain, err);
+	if (m) {
+		r = call_start(api->router, context, m, program, &target, false, NULL);
+		if (r == 0)
+			return handle;
+		chain_fail(r, err);
+	}
 	destroy(process);
 	return (mitogen_process){0};
 }
@@ -434,7 +440,7 @@ mitogen_process mitogen_exec_with(mitogen_context handle, const char *const *arg
 	mitogen_process process = {0};
 	struct api_router *pin = api_pin(handle.router, err, NULL), *api;
 	struct context *context;
-	struct latch *latch;
+	struct latch *latch = NULL;
 	int ignored;
 
 	if (!pin)
@@ -445,15 +451,17 @@ mitogen_process mitogen_exec_with(mitogen_context handle, const char *const *arg
 		error_set(err, MITOGEN_ERR_USAGE, "%s",
 			  argv && argv[0] ? "the options are of another version of the library"
 					  : "argv is empty");
-		api_unpin(pin);
-		return process;
+		goto out;
 	}
 	latch = receiver_latch(pin, receiver, err, &ignored);
 	api = latch ? api_lock_context(handle, &context, err, NULL) : NULL;
 	if (api) {
-		process = start(api, context, argv, latch, tag, options, err);
+		process = start(api, context, handle.chain, argv, latch, tag, options, err);
 		api_unlock(api);
 	}
+out:
+	if (process.ref == 0)
+		chain_skip(pin, handle);
 	latch_unref(latch);
 	api_unpin(pin);
 	return process;

@@ -21,6 +21,7 @@
 #include "builtin/builtin.h"
 #include "builtin/exec_request.h"
 #include "core/context.h"
+#include "core/dispatch.h"
 #include "core/flow.h"
 #include "core/process.h"
 #include "wire/cursor.h"
@@ -73,14 +74,14 @@ static void drop_stdin(struct job *job)
 static void answer(struct job *job)
 {
 	struct mitogen_writer w;
-	struct mitogen_message *m;
 	int status = job->status, ignored;
 	mitogen_error error;
 
 	if (job->is_reaped) {
 		error_set(&error, MITOGEN_ERR_SYSTEM,
 			  "the program has ended, nobody knows how: SIGCHLD is ignored there");
-		router_reply_error(job->router, job->request, &error, false);
+		error_set_where(&error, job->router->path, "exec");
+		dispatch_answer_error(job->router, job->request, &error);
 		return;
 	}
 	message_writer_init(&w);
@@ -89,11 +90,7 @@ static void answer(struct job *job)
 	writer_uint(&w, job->out.flow.sent);
 	writer_uint(&w, job->err.flow.sent);
 	writer_bool(&w, job->is_late);
-	m = message_from_writer(&w, &ignored);
-	if (m)
-		router_reply(job->router, job->request, m, false);
-	else
-		router_reply_dead(job->router, job->request, MITOGEN_ERR_MEMORY, "out of memory");
+	dispatch_answer(job->router, job->request, message_from_writer(&w, &ignored));
 }
 
 static void destroy(struct closing *closing)
@@ -489,7 +486,7 @@ void builtin_exec(struct router *router, struct mitogen_message *m)
 		adopt(job, pid, &pipes, &request);
 	} else {
 		error_set_where(&error, router->path, "exec");
-		router_reply_error(router, m, &error, false);
+		dispatch_answer_error(router, m, &error);
 		if (job && job->ports_are_open) {
 			inflow_close(router, &job->stdin_flow);
 			handles_remove(router, &job->control);

@@ -62,7 +62,7 @@ static struct mitogen_message *make_connect(const struct connect_method *method,
 	int ignored;
 
 	message_writer_init(&w);
-	call_write_head(&w, "mitogen", "connect", 7);
+	call_write_head(&w, false, "mitogen", "connect", 7);
 	writer_string(&w, method->name);
 	writer_uint(&w, ids->first);
 	writer_uint(&w, ids->count);
@@ -163,7 +163,7 @@ int via_shutdown(struct router *router, const struct context *context,
 	int ignored;
 
 	message_writer_init(&w);
-	call_write_head(&w, "mitogen", "shutdown", 1);
+	call_write_head(&w, false, "mitogen", "shutdown", 1);
 	writer_uint(&w, context->id);
 	call_write_tail(&w);
 	m = message_from_writer(&w, &ignored);
@@ -255,7 +255,7 @@ static void connect_builtin(struct router *router, struct mitogen_message *m)
 		connection_answer_when_up(context, m);
 		return;
 	}
-	router_reply_error(router, m, &error, false);
+	dispatch_answer_error(router, m, &error);
 	message_unref(m);
 }
 
@@ -272,7 +272,7 @@ static void shutdown_builtin(struct router *router, struct mitogen_message *m)
 		connection_shutdown_for(context, m);
 		return;
 	}
-	router_reply_nil(router, m); /* it is gone already */
+	dispatch_answer_nil(router, m); /* it is gone already */
 	message_unref(m);
 }
 

@@ -10,7 +10,11 @@
 #include "core/context.h"
 #include "core/latch.h"
 #include "core/router.h"
+#include "wire/big_endian.h"
 #include "wire/handles.h"
+
+#define CHAIN_SIZE   8 /* bytes: the number of the chain, the position of the call in it */
+#define CHAIN_OFFSET 2 /* in a request, behind the heads of the list and of the bytes */
 
 struct call {
 	struct handle handle;
@@ -19,14 +23,20 @@ struct call {
 	struct router *router;
 	struct context *context;
 	struct mitogen_message *spare; /* carries a failure, even without memory */
+	bool is_in_chain;
 	char function[];
 };
 
-void call_write_head(struct mitogen_writer *w, const char *module, const char *function,
-		     uint64_t count)
+void call_write_head(struct mitogen_writer *w, bool in_chain, const char *module,
+		     const char *function, uint64_t count)
 {
+	static const uint8_t unknown_yet[CHAIN_SIZE];
+
 	writer_list_head(w, 6);
-	writer_nil(w); /* chain */
+	if (in_chain)
+		writer_bytes(w, unknown_yet, sizeof(unknown_yet));
+	else
+		writer_nil(w);
 	if (module)
 		writer_string(w, module);
 	else
@@ -62,9 +72,10 @@ static void finish(struct call *call, struct mitogen_message *m)
 }
 
 /* Fills in where a failure happened, and says so in its text too. */
-static void fail(struct call *call, struct mitogen_message *m, mitogen_error *error)
+static void fail(struct call *call, struct mitogen_message *m, const char *function,
+		 mitogen_error *error)
 {
-	error_set_where(error, call->context->path, call->function);
+	error_set_where(error, call->context->path, function);
 	error_prefix(error, "%s: ", error->where);
 	message_set_failure(m, error);
 	finish(call, m);
@@ -76,12 +87,21 @@ static void fail_spare(struct call *call, mitogen_error *error)
 
 	call->spare = NULL;
 	m->header.src_id = call->context->id;
-	fail(call, m, error);
+	fail(call, m, call->function, error);
+}
+
+/* A call that did not run because its chain had failed names the one that failed, without a path. */
+static bool names_another(const struct call *call, const struct mitogen_message *m,
+			  const mitogen_error *error)
+{
+	return call->is_in_chain && m->header.kind == FRAME_CBOR && *error->where &&
+	       !strstr(error->where, ": ");
 }
 
 static void receive(struct router *router, struct handle *handle, struct mitogen_message *m)
 {
 	struct call *call = LIST_OWNER(handle, struct call, handle);
+	char function[sizeof(((mitogen_error *)NULL)->where)];
 	mitogen_error error;
 
 	handles_remove(router, handle);
@@ -93,7 +113,9 @@ static void receive(struct router *router, struct handle *handle, struct mitogen
 	if (m->header.kind == FRAME_DEAD && error.code == MITOGEN_ERR_LOST &&
 	    call->context->state >= CONTEXT_LOST)
 		context_loss(call->context, &error);
-	fail(call, m, &error);
+	snprintf(function, sizeof(function), "%s",
+		 names_another(call, m, &error) ? error.where : call->function);
+	fail(call, m, function, &error);
 }
 
 static void lost(struct router *router, struct handle *handle, const mitogen_error *why)
@@ -141,19 +163,106 @@ static struct call *new_call(struct router *router, struct context *context, con
 	return call;
 }
 
+/* ---- Chains ---- */
+
+struct call_chain {
+	struct map_node by_number;
+	struct list of_context;
+	uint32_t sent; /* calls, with those that could not be sent */
+};
+
+static struct call_chain *find_chain(const struct router *router, uint32_t number)
+{
+	struct map_node *node = map_get(&router->call_chains, number);
+
+	return node ? MAP_OWNER(node, struct call_chain, by_number) : NULL;
+}
+
+uint32_t call_chain_new(struct router *router, struct context *context)
+{
+	struct call_chain *chain = sys.calloc(1, sizeof(*chain));
+
+	do
+		router->last_chain++;
+	while (router->last_chain == 0 || find_chain(router, router->last_chain));
+	if (!chain || map_add(&router->call_chains, &chain->by_number, router->last_chain) < 0) {
+		sys.free(chain);
+		return 0;
+	}
+	list_append(&context->chains, &chain->of_context);
+	return router->last_chain;
+}
+
+void call_chain_skip(struct router *router, uint32_t number)
+{
+	struct call_chain *chain = find_chain(router, number);
+
+	if (chain)
+		chain->sent++;
+}
+
+static void destroy_chain(struct router *router, struct call_chain *chain)
+{
+	map_remove(&router->call_chains, &chain->by_number);
+	list_remove(&chain->of_context);
+	sys.free(chain);
+}
+
+void call_drop_chains(struct router *router, struct context *context)
+{
+	while (!list_is_empty(&context->chains))
+		destroy_chain(router,
+			      LIST_OWNER(context->chains.next, struct call_chain, of_context));
+}
+
+/* Fills in what call_write_head left free: now, since the order of calls is known under the lock. */
+static void number_call(struct call_chain *chain, struct mitogen_message *request)
+{
+	big_endian_store32(request->payload + CHAIN_OFFSET, chain->by_number.key);
+	big_endian_store32(request->payload + CHAIN_OFFSET + 4, ++chain->sent);
+}
+
+void call_chain_end(struct router *router, struct context *context, uint32_t number)
+{
+	struct call_chain *chain = find_chain(router, number);
+	struct mitogen_writer w;
+	struct mitogen_message *m;
+	int ignored;
+
+	if (!chain)
+		return;
+	message_writer_init(&w);
+	call_write_head(&w, true, "mitogen", "chain_end", 0);
+	call_write_tail(&w);
+	m = chain->sent > 0 ? message_from_writer(&w, &ignored) : NULL;
+	if (m) {
+		m->chain = number;
+		call_start(router, context, m, "", NULL, false, NULL);
+	}
+	destroy_chain(router, chain);
+}
+
+/* ---- Starting and ending ---- */
+
 int call_start(struct router *router, struct context *context, struct mitogen_message *request,
 	       const char *function, const struct call_target *target, bool now,
 	       uint32_t *ret_handle)
 {
+	struct call_chain *chain = request->chain ? find_chain(router, request->chain) : NULL;
 	struct call *call = NULL;
 	mitogen_error error;
 
+	if (request->chain && !chain) {
+		message_unref(request);
+		return MITOGEN_ERR_USAGE;
+	}
 	if (target) {
 		call = new_call(router, context, function, target);
 		if (!call) {
 			message_unref(request);
 			return MITOGEN_ERR_MEMORY;
 		}
+		call->is_in_chain = chain != NULL;
 		request->header.reply_to = call->handle.by_number.key;
 		if (ret_handle)
 			*ret_handle = request->header.reply_to;
@@ -165,6 +274,8 @@ int call_start(struct router *router, struct context *context, struct mitogen_me
 			lost(router, &call->handle, &error);
 		return 0;
 	}
+	if (chain)
+		number_call(chain, request);
 	request->header.dst_id = context->id;
 	request->header.handle = HANDLE_CALL_FUNCTION;
 	router_send(router, request, now);

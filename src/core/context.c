@@ -6,6 +6,8 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/sys.h"
+#include "core/call.h"
+#include "core/chains.h"
 #include "core/latch.h"
 #include "core/router.h"
 
@@ -35,6 +37,7 @@ struct context *context_new(struct router *router, uint32_t id, char *path)
 	context->path = path;
 	list_init(&context->handles);
 	list_init(&context->watchers);
+	list_init(&context->chains);
 	if (map_add(&router->contexts_by_id, &context->by_id, id) < 0)
 		goto no_id;
 	if (map_add(&router->contexts_by_ref, &context->by_ref, ++router->last_ref) < 0)
@@ -98,6 +101,7 @@ static void destroy(struct router *router, struct context *context)
 	map_remove(&router->contexts_by_id, &context->by_id);
 	map_remove(&router->contexts_by_ref, &context->by_ref);
 	list_remove(&context->lost);
+	call_drop_chains(router, context);
 	sys.free(context->path);
 	sys.free(context->why);
 	sys.free(context);
@@ -169,6 +173,8 @@ void context_set_state(struct router *router, struct context *context, enum cont
 	}
 	if (why)
 		context_fail_handles(router, context, why);
+	if (state >= CONTEXT_LOST)
+		chains_forget(router, context->id);
 	notify(router, context);
 	if (state != CONTEXT_GONE)
 		return;

@@ -29,6 +29,7 @@ struct context {
 	struct list lost;    /* in router->lost_contexts */
 	struct list handles; /* ports that wait for it */
 	struct list watchers;
+	struct list chains; /* of calls to it from here */
 	uint32_t id;
 	enum context_state state;
 	char *path;

@@ -7,9 +7,11 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "core/chains.h"
 #include "core/export.h"
 #include "core/latch.h"
 #include "core/router.h"
+#include "wire/big_endian.h"
 #include "wire/cursor.h"
 #include "wire/handles.h"
 
@@ -27,18 +29,39 @@ static bool read_name(struct cursor *c, struct name *ret)
 	return cursor_string(c, CBOR_TEXT, &ret->data, &ret->size) == 0;
 }
 
+struct head {                     /* of a call, up to its arguments */
+	uint32_t chain, position; /* 0: in none */
+	struct name module, function;
+	size_t arguments; /* where they are in the payload */
+};
+
+static bool read_chain(struct cursor *c, struct head *ret)
+{
+	const uint8_t *data;
+	size_t size;
+
+	if (cursor_type(c) == CBOR_NIL)
+		return cursor_nil(c) == 0;
+	if (cursor_string(c, CBOR_BYTES, &data, &size) < 0 || size != 8)
+		return false;
+	ret->chain = big_endian_load32(data);
+	ret->position = big_endian_load32(data + 4);
+	return ret->chain > 0;
+}
+
 /* Reads [chain, module, class, function, args, kwargs] up to args. */
-static bool read_head(struct mitogen_message *m, struct name *ret_module, struct name *ret_function)
+static bool read_head(const struct mitogen_message *m, struct head *ret)
 {
 	struct cursor c = {m->payload, m->payload + m->size};
 	struct name class;
 	uint64_t count;
 
+	*ret = (struct head){0};
 	if (m->header.kind != FRAME_CBOR || cursor_list(&c, &count) < 0 || count != 6 ||
-	    cursor_skip(&c) < 0 || !read_name(&c, ret_module) || !read_name(&c, &class) ||
-	    !read_name(&c, ret_function) || cursor_type(&c) != CBOR_LIST)
+	    !read_chain(&c, ret) || !read_name(&c, &ret->module) || !read_name(&c, &class) ||
+	    !read_name(&c, &ret->function) || cursor_type(&c) != CBOR_LIST)
 		return false;
-	m->arguments = (size_t)(c.at - m->payload);
+	ret->arguments = (size_t)(c.at - m->payload);
 	return true;
 }
 
@@ -61,51 +84,164 @@ static const struct builtin *find_builtin(const struct router *router, const str
 	return NULL;
 }
 
-static void refuse(struct router *router, struct mitogen_message *m, const mitogen_error *error)
+static bool is_chain_end(const struct head *head)
+{
+	static const char name[] = "chain_end";
+
+	return head->chain > 0 && head->module.size > 0 &&
+	       head->function.size == sizeof(name) - 1 &&
+	       memcmp(head->function.data, name, sizeof(name) - 1) == 0;
+}
+
+/* The call is over. error: its failure, or NULL. */
+static void leave_chain(struct router *router, const struct mitogen_message *m,
+			const mitogen_error *error)
+{
+	mitogen_error named;
+	struct head head;
+
+	if (m->chain == 0)
+		return;
+	if (!error) {
+		chains_leave(router, m, NULL);
+		return;
+	}
+	named = *error;
+	read_head(m, &head);
+	snprintf(named.where, sizeof(named.where), "%.*s", (int)head.function.size,
+		 (const char *)head.function.data);
+	chains_leave(router, m, &named);
+}
+
+/* Because of an earlier call of its chain: nothing is logged again. */
+static bool refuse_with_chain(struct router *router, struct mitogen_message *m)
+{
+	struct mitogen_message *answer = NULL;
+
+	if (m->chain == 0 || !chains_has_failed(router, m, &answer))
+		return false;
+	if (answer)
+		router_reply(router, m, answer, latch_is_empty(router->calls));
+	else
+		router_reply_dead(router, m, MITOGEN_ERR_MEMORY, "out of memory");
+	leave_chain(router, m, NULL);
+	return true;
+}
+
+/* What cannot run. */
+static void find_function(struct router *router, struct mitogen_message *m, const struct head *head)
+{
+	const struct name *name = &head->function;
+	mitogen_error error;
+
+	if (head->module.size > 0 && find_builtin(router, name))
+		return;
+	if (head->module.size == 0)
+		m->function = export_find((const char *)name->data, name->size);
+	if (m->function)
+		return;
+	if (head->module.size > 0)
+		error_set(&error, MITOGEN_ERR_UNKNOWN, "no builtin function \"%.*s\"",
+			  (int)name->size, (const char *)name->data);
+	else
+		error_set(&error, MITOGEN_ERR_UNKNOWN,
+			  "no function \"%.*s\" is exported there; does a MITOGEN_EXPORT line "
+			  "follow it, and is the program the same?",
+			  (int)name->size, (const char *)name->data);
+	message_set_failure(m, &error);
+}
+void dispatch_answer(struct router *router, const struct mitogen_message *m,
+		     struct mitogen_message *answer)
+{
+	mitogen_error error;
+
+	if (!answer) {
+		error_set_memory(&error);
+		router_reply_dead(router, m, error.code, error.text);
+		leave_chain(router, m, &error);
+		return;
+	}
+	router_reply(router, m, answer, false);
+	leave_chain(router, m, NULL);
+}
+
+void dispatch_answer_nil(struct router *router, const struct mitogen_message *m)
+{
+	struct mitogen_writer w;
+	int ignored;
+
+	message_writer_init(&w);
+	dispatch_answer(router, m, message_from_writer(&w, &ignored));
+}
+
+void dispatch_answer_error(struct router *router, const struct mitogen_message *m,
+			   const mitogen_error *error)
 {
 	if (m->header.reply_to == 0)
-		log_write(LOG_WARNING, "a call without reply failed: %s%s%s", error->where,
-			  *error->where ? ": " : "", error->text);
+		log_write(LOG_WARNING, "a call without reply failed: %s: %s", error->where,
+			  error->text);
 	router_reply_error(router, m, error, latch_is_empty(router->calls));
+	leave_chain(router, m, error);
+}
+
+static void refuse(struct router *router, const struct mitogen_message *m, const struct head *head,
+		   mitogen_error *error)
+{
+	char function[sizeof(error->where)];
+
+	snprintf(function, sizeof(function), "%.*s", (int)head->function.size,
+		 (const char *)head->function.data);
+	error_set_where(error, router->path, function);
+	dispatch_answer_error(router, m, error);
+}
+
+void dispatch_begin(struct router *router, struct mitogen_message *m)
+{
+	struct head head;
+	mitogen_error error;
+
+	read_head(m, &head);
+	if (router->closing) {
+		error_set(&error, MITOGEN_ERR_CLOSED, "the context is shutting down");
+		refuse(router, m, &head, &error);
+	} else if (refuse_with_chain(router, m)) {
+		/* done */
+	} else if (m->failure) {
+		error = *m->failure;
+		refuse(router, m, &head, &error);
+	} else if (m->function) {
+		latch_put(router->calls, m, &router->broker.wakes);
+		return;
+	} else {
+		find_builtin(router, &head.function)->start(router, m);
+		return;
+	}
+	message_unref(m);
 }
 
 static void receive(struct router *router, struct handle *handle, struct mitogen_message *m)
 {
-	struct name module, function;
+	struct head head;
 	mitogen_error error;
-	const struct builtin *builtin;
 
 	(void)handle;
-	if (!read_head(m, &module, &function)) {
+	if (!read_head(m, &head)) {
 		error_set(&error, MITOGEN_ERR_ARGUMENT, "this is not a call");
-	} else if (router->closing) {
-		error_set(&error, MITOGEN_ERR_CLOSED, "the context is shutting down");
 	} else if (!router->parent) {
 		error_set(&error, MITOGEN_ERR_REFUSED, "the master runs no calls");
-	} else if (module.size == 0) {
-		const mitogen_export *entry =
-			export_find((const char *)function.data, function.size);
-
-		if (entry) {
-			m->function = entry;
-			latch_put(router->calls, m, &router->broker.wakes);
-			return;
-		}
-		error_set(&error, MITOGEN_ERR_UNKNOWN,
-			  "no function \"%.*s\" is exported there; does a MITOGEN_EXPORT line "
-			  "follow it, "
-			  "and is the program the same?",
-			  (int)function.size, (const char *)function.data);
+	} else if (is_chain_end(&head)) {
+		chains_end(router, m->header.src_id, head.chain);
+		message_unref(m);
+		return;
 	} else {
-		builtin = find_builtin(router, &function);
-		if (builtin) {
-			builtin->start(router, m);
-			return;
-		}
-		error_set(&error, MITOGEN_ERR_UNKNOWN, "no builtin function \"%.*s\"",
-			  (int)function.size, (const char *)function.data);
+		find_function(router, m, &head);
+		m->arguments = head.arguments;
+		m->chain = head.chain;
+		if (m->chain == 0 || chains_enter(router, m, head.position))
+			dispatch_begin(router, m);
+		return;
 	}
-	refuse(router, m, &error);
+	refuse(router, m, &head, &error);
 	message_unref(m);
 }
 
@@ -163,13 +299,6 @@ static int check_arguments(const struct mitogen_message *m, mitogen_error *error
 	return 0;
 }
 
-static void send_failure(struct router *router, struct mitogen_message *m, mitogen_error *error)
-{
-	broker_lock(&router->broker);
-	refuse(router, m, error);
-	broker_unlock(&router->broker);
-}
-
 int dispatch_reply(struct router *router, struct mitogen_message *m, struct mitogen_writer *w,
 		   mitogen_error *err)
 {
@@ -204,33 +333,61 @@ static void describe(mitogen_error *error, int r)
 	error->code = MITOGEN_ERR_CALL;
 }
 
+/* Runs it up to its end. 0, or a negative code with error set. */
+static int run_function(struct router *router, struct mitogen_message *m, mitogen_error *error)
+{
+	struct mitogen_writer w;
+	int r;
+
+	error->code = 0; /* the rest of it is written when there is an error */
+	error->sys = 0;
+	error->type[0] = error->where[0] = error->text[0] = '\0';
+	r = check_arguments(m, error);
+	if (r == 0) {
+		r = m->function->function(m, error);
+		if (r < 0)
+			describe(error, r);
+	}
+	if (r < 0 || m->replied)
+		return r < 0 ? r : 0;
+	message_writer_init(&w);
+	return dispatch_reply(router, m, &w, error);
+}
+
+/* Of a function: what its chain needs. */
+static bool may_run(struct router *router, struct mitogen_message *m)
+{
+	bool refused;
+
+	if (m->chain == 0)
+		return true;
+	broker_lock(&router->broker);
+	refused = refuse_with_chain(router, m);
+	broker_unlock(&router->broker);
+	return !refused;
+}
+
 static void run(struct router *router, struct mitogen_message *m)
 {
 	mitogen_error error;
 	int r;
 
-	error.code = 0; /* the rest of it is written when there is an error */
-	error.sys = 0;
-	error.type[0] = error.where[0] = error.text[0] = '\0';
-	r = check_arguments(m, &error);
-	if (r == 0) {
-		r = m->function->function(m, &error);
-		if (r < 0)
-			describe(&error, r);
-	}
-	if (r < 0 && m->replied) {
+	if (!may_run(router, m))
+		return;
+	r = run_function(router, m, &error);
+	if (r == 0 && m->chain == 0)
+		return;
+	if (r < 0)
+		error_set_where(&error, router->path, m->function->name);
+	if (r < 0 && m->replied)
 		log_write(LOG_WARNING, "%s failed after it had replied: %s", m->function->name,
 			  error.text);
-	} else if (r < 0) {
-		error_set_where(&error, router->path, m->function->name);
-		send_failure(router, m, &error);
-	} else if (!m->replied) {
-		struct mitogen_writer w;
-
-		message_writer_init(&w);
-		if (dispatch_reply(router, m, &w, &error) < 0)
-			send_failure(router, m, &error);
-	}
+	broker_lock(&router->broker);
+	if (r < 0 && !m->replied)
+		dispatch_answer_error(router, m, &error);
+	else
+		leave_chain(router, m, r < 0 ? &error : NULL);
+	broker_unlock(&router->broker);
 }
 
 void dispatch_run(struct router *router)

@@ -122,6 +122,22 @@ struct mitogen_message *message_new_dead(int code, const char *text)
 	return m;
 }
 
+struct mitogen_message *message_new_call_error(const mitogen_error *error)
+{
+	struct mitogen_writer w;
+	int ignored;
+
+	message_writer_init(&w);
+	writer_call_error_tag(&w);
+	writer_list_head(&w, 5);
+	writer_int(&w, error->code);
+	writer_int(&w, error->sys);
+	message_write_text(&w, error->type);
+	message_write_text(&w, error->where);
+	message_write_text(&w, error->text);
+	return message_from_writer(&w, &ignored);
+}
+
 struct mitogen_message *message_ref(struct mitogen_message *m)
 {
 	__atomic_add_fetch(&m->references, 1, __ATOMIC_RELAXED);

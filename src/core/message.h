@@ -43,6 +43,7 @@ struct mitogen_message {
 	mitogen_error *failure;         /* what it reports, instead of a value */
 	const mitogen_export *function; /* a call's */
 	size_t arguments;               /* a call's: offset of its argument list in the payload */
+	uint32_t chain; /* a call's: the number of the chain that it belongs to, or 0 */
 	bool replied;
 	struct message_string *strings; /* NUL-terminated copies lent to the reader */
 
@@ -67,6 +68,8 @@ struct mitogen_message *message_slice(struct mitogen_message *m, size_t offset, 
 struct mitogen_message *message_join(struct mitogen_message *first, struct mitogen_message *more);
 /* A FRAME_DEAD message that says why. NULL: no memory. */
 struct mitogen_message *message_new_dead(int code, const char *text);
+/* A CallError as a message. NULL: no memory. */
+struct mitogen_message *message_new_call_error(const mitogen_error *error);
 
 struct mitogen_message *message_ref(struct mitogen_message *m);
 void message_unref(struct mitogen_message *m); /* takes NULL */

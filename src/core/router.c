@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/sys.h"
+#include "core/chains.h"
 #include "core/context.h"
 #include "core/latch.h"
 #include "wire/handles.h"
@@ -48,6 +49,8 @@ void router_clear(struct router *router)
 	inboxes_clear(&router->inboxes);
 	sys.free(router->environment);
 	context_clear_all(router);
+	chains_clear(router);
+	map_clear(&router->call_chains);
 	map_clear(&router->routes);
 	id_blocks_clear(&router->supply);
 	map_clear(&router->handles);
@@ -291,36 +294,11 @@ void router_reply(struct router *router, const struct mitogen_message *request,
 	router_send(router, m, now);
 }
 
-void router_reply_nil(struct router *router, const struct mitogen_message *request)
-{
-	struct mitogen_writer w;
-	struct mitogen_message *m;
-	int ignored;
-
-	message_writer_init(&w);
-	m = message_from_writer(&w, &ignored);
-	if (m)
-		router_reply(router, request, m, false);
-	else
-		router_reply_dead(router, request, MITOGEN_ERR_MEMORY, "out of memory");
-}
-
 void router_reply_error(struct router *router, const struct mitogen_message *request,
 			const mitogen_error *error, bool now)
 {
-	struct mitogen_writer w;
-	struct mitogen_message *m;
-	int ignored;
+	struct mitogen_message *m = message_new_call_error(error);
 
-	message_writer_init(&w);
-	writer_call_error_tag(&w);
-	writer_list_head(&w, 5);
-	writer_int(&w, error->code);
-	writer_int(&w, error->sys);
-	message_write_text(&w, error->type);
-	message_write_text(&w, error->where);
-	message_write_text(&w, error->text);
-	m = message_from_writer(&w, &ignored);
 	if (m)
 		router_reply(router, request, m, now);
 	else

@@ -36,6 +36,9 @@ struct router {
 	struct map handles;       /* struct handle, by number */
 	struct map contexts_by_id, contexts_by_ref;
 	struct list lost_contexts; /* oldest first */
+	struct map call_chains;    /* of calls from here, by number */
+	struct map chain_sources;  /* of calls to here, by context ID: core/chains.h */
+	uint32_t last_chain;
 	uint32_t last_ref, lost_count, children;
 	struct latch *calls; /* for the main thread */
 	struct list local;   /* to ourselves, from another thread than the broker's */
@@ -64,7 +67,7 @@ struct resident {
 };
 
 /* The name of a function that runs on the broker thread, without a thread of its own. It answers m,
- * now or later, by router_reply or _reply_error, and drops its reference. args is the argument list,
+ * now or later, by dispatch_answer or _answer_error, and drops its reference. args is the argument list,
  * checked to be CBOR. Router lock held. A table ends with a NULL name. */
 struct builtin {
 	const char *name;
@@ -93,7 +96,6 @@ void router_route(struct router *router, struct mitogen_message *m, struct neigh
  * The first takes m over. */
 void router_reply(struct router *router, const struct mitogen_message *request,
 		  struct mitogen_message *m, bool now);
-void router_reply_nil(struct router *router, const struct mitogen_message *request);
 void router_reply_error(struct router *router, const struct mitogen_message *request,
 			const mitogen_error *error, bool now);
 void router_reply_dead(struct router *router, const struct mitogen_message *request, int code,

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/sys.h"
 #include "core/context.h"
+#include "core/dispatch.h"
 #include "core/process.h"
 #include "core/router.h"
 #include "parent/image.h"
@@ -89,7 +90,7 @@ static void answer_shutdown_calls(struct connection *connection)
 	while ((node = list_pop(&connection->shutdown_calls)) != NULL) {
 		struct mitogen_message *call = LIST_OWNER(node, struct mitogen_message, link);
 
-		router_reply_nil(connection->router, call);
+		dispatch_answer_nil(connection->router, call);
 		message_unref(call);
 	}
 }
@@ -126,9 +127,9 @@ static void answer_connect_call(struct connection *connection, const mitogen_err
 	struct mitogen_message *call = TAKE_PTR(connection->connect_call);
 
 	if (call && failure)
-		router_reply_error(connection->router, call, failure, false);
+		dispatch_answer_error(connection->router, call, failure);
 	else if (call)
-		router_reply_nil(connection->router, call);
+		dispatch_answer_nil(connection->router, call);
 	message_unref(call);
 }
 

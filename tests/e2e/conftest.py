@@ -68,7 +68,7 @@ def build(build_dir, tmp_path_factory):
     built = tmp_path_factory.mktemp("programs")
 
     def build_program(name, *flags, directory=PROGRAMS):
-        path = built / "-".join([name, *(flag.replace("/", "_") for flag in flags)])
+        path = built / "-".join([directory.name, name, *(flag.replace("/", "_") for flag in flags)])
         if not path.exists():
             subprocess.run(
                 [

@@ -41,6 +41,12 @@ def test_calls(scenario, name):
     assert scenario("calls", name) == ""
 
 
+def test_c2_c17_a_function_knows_where_it_runs(scenario):
+    """C2: the runtime is at hand in a called function. C17: oneself, the parent, am I the master, by
+    ID."""
+    assert scenario("calls", "contexts") == ""
+
+
 def test_failures_that_nobody_waits_for_are_logged(scenario):
     lines = scenario("calls", "without_reply").splitlines()
     assert len(lines) == 3

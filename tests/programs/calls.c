@@ -132,6 +132,18 @@ static int meet(mitogen_message *m, mitogen_error *error)
 }
 MITOGEN_EXPORT(meet, MITOGEN_TEXT, MITOGEN_TEXT);
 
+/* What a function finds out about the process that it runs in. */
+static int whoami(mitogen_message *m, mitogen_error *error)
+{
+	mitogen_router here = mitogen_message_router(m);
+	mitogen_context parent = mitogen_parent(here);
+
+	return mitogen_reply(m, error, mitogen_context_id(mitogen_self(here)),
+			     mitogen_context_id(parent), mitogen_parent(here).ref == 0,
+			     mitogen_context_id(mitogen_message_from(m)));
+}
+MITOGEN_EXPORT(whoami);
+
 static int not_exported(mitogen_message *m, mitogen_error *error)
 {
 	return mitogen_reply(m, error, 0);
@@ -271,6 +283,32 @@ static void first_error_stays(void)
 	EXPECT(strcmp(err.text, first.text) == 0);
 	err.code = 0;
 	EXPECT_FAILURE(mitogen_call(none, add, NULL, &err, 1, 2), MITOGEN_ERR_USAGE, "none");
+}
+
+static void contexts(void)
+{
+	mitogen_context child = mitogen_local(router, &err);
+	MITOGEN_AUTO(message, m);
+	uint32_t id, parent, from;
+	bool is_master;
+	int sum;
+
+	EXPECT(mitogen_context_id(mitogen_self(router)) == 0);
+	EXPECT(mitogen_parent(router).ref == 0);
+	EXPECT_OK(mitogen_call(child, whoami, &m, &err));
+	EXPECT_OK(mitogen_read(m, &err, &id, &parent, &is_master, &from));
+	EXPECT(id == mitogen_context_id(child) && id > 0);
+	EXPECT(parent == 0 && from == 0 && !is_master);
+
+	EXPECT_OK(mitogen_call(mitogen_context_by_id(router, id), add, &sum, &err, 20, 22));
+	EXPECT(sum == 42);
+	EXPECT(mitogen_context_id(mitogen_context_by_id(router, 0)) == 0);
+	EXPECT(mitogen_context_by_id(router, UINT32_MAX).ref == 0);
+	EXPECT_FAILURE(mitogen_call(mitogen_context_by_id(router, 4711), add, &sum, &err, 1, 2),
+		       MITOGEN_ERR_LOST, "context 4711: add: no route");
+	EXPECT_OK(mitogen_context_shutdown(child, &err));
+	EXPECT_FAILURE(mitogen_call(mitogen_context_by_id(router, id), add, &sum, &err, 1, 2),
+		       MITOGEN_ERR_CLOSED, "shut down");
 }
 
 static void async_calls(void)
@@ -423,6 +461,7 @@ int main(int argc, char **argv)
 		{"without_reply", without_reply},
 		{"first_error_stays", first_error_stays},
 		{"async_calls", async_calls},
+		{"contexts", contexts},
 		{"time_limits", time_limits},
 		{"large_values", large_values},
 		{"too_large", too_large},

@@ -53,7 +53,7 @@ static struct mitogen_message *make_request(void)
 	int error;
 
 	message_writer_init(&w);
-	call_write_head(&w, NULL, "load", 1);
+	call_write_head(&w, false, NULL, "load", 1);
 	writer_int(&w, 7);
 	call_write_tail(&w);
 	m = message_from_writer(&w, &error);
@@ -75,7 +75,7 @@ static uint32_t call(int64_t deadline)
 
 static void reply_with_error(int code, const char *text)
 {
-	mitogen_error error = {.code = code, .type = "KeyError", .where = "elsewhere"};
+	mitogen_error error = {.code = code, .type = "KeyError", .where = "elsewhere: f"};
 
 	strcpy(error.text, text);
 	router_reply_error(&pair.child, request, &error, false);

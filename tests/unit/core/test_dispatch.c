@@ -128,7 +128,7 @@ static void call_in(const char *module, const char *function)
 	int error;
 
 	message_writer_init(&w);
-	call_write_head(&w, module, function, 0);
+	call_write_head(&w, false, module, function, 0);
 	call_write_tail(&w);
 	send_call(message_from_writer(&w, &error), function);
 }
@@ -141,7 +141,7 @@ static void call_with(const char *function, const char *arguments)
 	int error;
 
 	message_writer_init(&w);
-	call_write_head(&w, NULL, function, 0);
+	call_write_head(&w, false, NULL, function, 0);
 	call_write_tail(&w);
 	m = message_from_writer(&w, &error);
 	m->size -= 2; /* the empty list and the tail */
@@ -339,7 +339,7 @@ static void only_ancestors_call(void **state)
 
 	(void)state;
 	message_writer_init(&w);
-	call_write_head(&w, NULL, "succeed", 0);
+	call_write_head(&w, false, NULL, "succeed", 0);
 	call_write_tail(&w);
 	m = message_from_writer(&w, &error);
 	m->header = (struct frame_header){.kind = FRAME_CBOR,
@@ -382,7 +382,7 @@ static void failures_without_reply_are_logged(void **state)
 	(void)state;
 	for (int i = 0; i < 2; i++) {
 		message_writer_init(&w);
-		call_write_head(&w, NULL, i ? "fail_well" : "missing", 0);
+		call_write_head(&w, false, NULL, i ? "fail_well" : "missing", 0);
 		call_write_tail(&w);
 		m = message_from_writer(&w, &error);
 		assert_int_equal(

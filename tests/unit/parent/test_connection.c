@@ -120,7 +120,7 @@ static void call(void)
 	int error;
 
 	message_writer_init(&w);
-	call_write_head(&w, NULL, "f", 0);
+	call_write_head(&w, false, NULL, "f", 0);
 	call_write_tail(&w);
 	assert_int_equal(call_start(&router, child, message_from_writer(&w, &error), "f", &target,
 				    false, NULL),
