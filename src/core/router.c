@@ -282,6 +282,14 @@ void router_send(struct router *router, struct mitogen_message *m, bool now)
 	send_as(router, router->id, m, now);
 }
 
+void router_send_behind(struct router *router, struct neighbour *to, struct mitogen_message *m,
+			const struct id_blocks *sources)
+{
+	m->header.src_id = m->header.auth_id = router->id;
+	m->header.dst_id = to->id;
+	stream_send_behind(&to->stream, m, sources);
+}
+
 void router_reply(struct router *router, const struct mitogen_message *request,
 		  struct mitogen_message *m, bool now)
 {

@@ -90,6 +90,10 @@ void router_clear(struct router *router);
 /* Any thread, router lock held. Sends m, whose header is filled in up to the handle, from us and on
  * our own authority; takes it over. Splits it into frames. now: see stream_send. */
 void router_send(struct router *router, struct mitogen_message *m, bool now);
+/* Sends m, of one frame with handle and kind filled in, to the neighbour itself, behind everything that
+ * waits there now from these sources; NULL: from all. Takes it over. */
+void router_send_behind(struct router *router, struct neighbour *to, struct mitogen_message *m,
+			const struct id_blocks *sources);
 /* The same for a frame that came in over `from` and is checked; NULL: it is ours. */
 void router_route(struct router *router, struct mitogen_message *m, struct neighbour *from);
 /* Answers request, if it wants an answer, with m's value, a CallError or a failure of the router.

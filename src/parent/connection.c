@@ -298,9 +298,8 @@ static void shut_down(struct connection *connection, bool urgent)
 	m = urgent ? NULL : message_new(0); /* behind all calls that are queued, connected or not */
 	if (m) {
 		m->header.kind = FRAME_DEAD;
-		m->header.dst_id = connection->context->id;
 		m->header.handle = HANDLE_SHUTDOWN;
-		router_send(connection->router, m, false);
+		router_send_behind(connection->router, &connection->neighbour, m, NULL);
 		set_timer(connection, connection->options.shutdown_ms);
 		return;
 	}

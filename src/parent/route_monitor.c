@@ -116,6 +116,19 @@ struct loss {
 	char text[sizeof(((mitogen_error *)NULL)->text)];
 };
 
+/* The last words of the lost go first. */
+static void send_behind(struct router *router, struct neighbour *to, struct mitogen_message *m,
+			const uint32_t *ids, size_t count)
+{
+	struct id_blocks lost = {0};
+	bool is_complete = true;
+
+	for (size_t i = 0; i < count; i++)
+		is_complete &= id_blocks_add(&lost, ids[i], 1) == 0;
+	router_send_behind(router, to, m, is_complete ? &lost : NULL);
+	id_blocks_clear(&lost);
+}
+
 static void send_loss(struct router *router, struct neighbour *to, const uint32_t *ids,
 		      size_t count, const struct loss *loss)
 {
@@ -135,9 +148,8 @@ static void send_loss(struct router *router, struct neighbour *to, const uint32_
 		neighbour_fail(to, "out of memory"); /* they would wait for ever */
 		return;
 	}
-	m->header.dst_id = to->id;
 	m->header.handle = HANDLE_DEL_ROUTE;
-	router_send(router, m, false);
+	send_behind(router, to, m, ids, count);
 }
 
 static bool is_router_child(const struct router *router, const struct neighbour *neighbour)
