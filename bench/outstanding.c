@@ -5,14 +5,6 @@
 #define CALLS 10000
 #define TURNS 10
 
-static int nothing(mitogen_message *m, mitogen_error *error) /* runs in the child */
-{
-	(void)m;
-	(void)error;
-	return 0;
-}
-MITOGEN_EXPORT(nothing);
-
 /* Calls a second. */
 static double rate(mitogen_context child, mitogen_receiver receiver, mitogen_error *error)
 {
@@ -21,7 +13,8 @@ static double rate(mitogen_context child, mitogen_receiver receiver, mitogen_err
 	mitogen_cursor nil;
 
 	for (int i = 0; i < CALLS; i++)
-		sampler_check(mitogen_call_async(child, nothing, receiver, NULL, error), error);
+		sampler_check(mitogen_call_async(child, sampler_nothing, receiver, NULL, error),
+			      error);
 	for (int i = 0; i < CALLS; i++) {
 		sampler_check(mitogen_receiver_get(receiver, &m, MITOGEN_FOREVER, error), error);
 		sampler_check(mitogen_read(m, error, &nil), error);

@@ -1,11 +1,15 @@
-"""peer.py: the same measurements of Python Mitogen, printed as the C programs print theirs.
+"""peer.py [--many]: the same measurements of Python Mitogen, printed as the C programs print theirs.
+--many: instead, those of many children.
 
 What is called is os.getpid() or len(), so that no module of ours has to be sent first.
 """
 
 import os
 import re
+import resource
+import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import mitogen.core
@@ -17,6 +21,12 @@ CALLS = 500
 OUTSTANDING = 10000
 ARGUMENT = 16 << 20
 ARGUMENTS = 5
+HOPS = (3, 10)
+HOP_CALLS = 100
+BULKS = 2
+MANY = 300
+STARTERS = 8  # threads: router.local() waits for its child
+BROADCASTS = 5
 
 
 def now_us():
@@ -27,10 +37,10 @@ def report(name, samples):
     print(name, *(f"{sample:.2f}" for sample in samples))
 
 
-def pin(pid, cpu):
-    """Binds every thread of a process to one CPU."""
+def pin(pid, *cpus):
+    """Binds every thread of a process to these CPUs."""
     for task in os.listdir(f"/proc/{pid}/task"):
-        os.sched_setaffinity(int(task), {cpu})
+        os.sched_setaffinity(int(task), cpus)
 
 
 def pss_kb(pid):
@@ -57,40 +67,92 @@ def rate(child):
     return OUTSTANDING / (now_us() - start) * 1e6
 
 
-def sample_arguments(child):
+def sample_arguments(name, child, count):
     """MiB a second when 16 MiB of bytes are an argument."""
     samples = []
     data = mitogen.core.Blob(b"x" * ARGUMENT)
-    for _ in range(ARGUMENTS):
+    for _ in range(count):
         start = now_us()
         child.call(len, data)
         samples.append(ARGUMENT / (now_us() - start) * 1e6 / (1 << 20))
-    report("argument.python", samples)
+    report(name, samples)
 
 
-def sample_calls(name, child):
+def sample_calls(name, child, count):
     samples = []
-    for _ in range(CALLS):
+    for _ in range(count):
         start = now_us()
         child.call(os.getpid)
         samples.append(now_us() - start)
     report(name, samples)
 
 
+def nest(router, count):
+    """Contexts, each below the one before it."""
+    contexts = [router.local(python_path=PYTHON)]
+    while len(contexts) < count:
+        contexts.append(router.local(python_path=PYTHON, via=contexts[-1]))
+    return contexts
+
+
+def sample_hops(router):
+    pin(os.getpid(), *range(os.cpu_count()))
+    chains = {count: nest(router, count) for count in HOPS}
+    pids = {count: [c.call(os.getpid) for c in chain] for count, chain in chains.items()}
+    sample_arguments("hops-3.bulk.python", chains[3][-1], BULKS)
+    pin(os.getpid(), 0)
+    for name, cpus in (("one-cpu", 1), ("two-cpus", 2)):
+        for count, chain in chains.items():
+            for i, pid in enumerate(pids[count]):
+                pin(pid, (i + 1) % cpus)
+            sample_calls(f"hops-{count}.{name}.python", chain[-1], HOP_CALLS)
+
+
+def call_all(children):
+    """Milliseconds until all have answered."""
+    start = now_us()
+    receivers = [child.call_async(os.getpid) for child in children]
+    pids = [receiver.get().unpickle() for receiver in receivers]
+    return (now_us() - start) / 1e3, pids
+
+
+def sample_many(router):
+    start = now_us()
+    with ThreadPoolExecutor(STARTERS) as pool:
+        starts = [pool.submit(router.local, python_path=PYTHON) for _ in range(MANY)]
+        children = [start.result() for start in starts]
+    _, pids = call_all(children)
+    report(f"many-{MANY}.ready.python", [(now_us() - start) / 1e3])
+    family = sum(map(pss_kb, pids)) + pss_kb(os.getpid())
+    report(f"many-{MANY}.memory.python", [family * 1024 / 1e6])
+    broadcasts = [call_all(children)[0] for _ in range(BROADCASTS)]
+    report(f"many-{MANY}.broadcast.python", broadcasts)
+
+
+def sample_one(router):
+    sample_ready(router)
+    child = router.local(python_path=PYTHON)
+    pid = child.call(os.getpid)
+    report("child-memory.python", [pss_kb(pid)])
+    report("outstanding.python", [rate(child)])
+    sample_arguments("argument.python", child, ARGUMENTS)
+    pin(os.getpid(), 0)
+    for name, cpu in (("call.one-cpu.python", 0), ("call.two-cpus.python", 1)):
+        pin(pid, cpu)
+        sample_calls(name, child, CALLS)
+
+
 def main():
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
     broker = mitogen.master.Broker()
     router = mitogen.master.Router(broker)
     try:
-        sample_ready(router)
-        child = router.local(python_path=PYTHON)
-        pid = child.call(os.getpid)
-        report("child-memory.python", [pss_kb(pid)])
-        report("outstanding.python", [rate(child)])
-        sample_arguments(child)
-        pin(os.getpid(), 0)
-        for name, cpu in (("call.one-cpu.python", 0), ("call.two-cpus.python", 1)):
-            pin(pid, cpu)
-            sample_calls(name, child)
+        if sys.argv[1:] == ["--many"]:
+            sample_many(router)
+        else:
+            sample_one(router)
+            sample_hops(router)
     finally:
         broker.shutdown()
         broker.join()

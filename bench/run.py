@@ -36,11 +36,37 @@ SERIES = {
     "call.two-cpus.pipe": ("µs", "one byte through pipes and back, two CPUs"),
     "call.two-cpus.ours": ("µs", "call, two CPUs"),
     "call.two-cpus.python": ("µs", "call, two CPUs, Python Mitogen"),
+    "hops-3.one-cpu.pipe": ("µs", "64 bytes through a chain of 3 processes and back, one CPU"),
+    "hops-3.one-cpu.ours": ("µs", "call, 3 hops, one CPU"),
+    "hops-3.one-cpu.python": ("µs", "call, 3 hops, one CPU, Python Mitogen"),
+    "hops-3.two-cpus.pipe": ("µs", "64 bytes through a chain of 3 processes and back, two CPUs"),
+    "hops-3.two-cpus.ours": ("µs", "call, 3 hops, two CPUs"),
+    "hops-3.two-cpus.python": ("µs", "call, 3 hops, two CPUs, Python Mitogen"),
+    "hops-10.one-cpu.pipe": ("µs", "64 bytes through a chain of 10 processes and back, one CPU"),
+    "hops-10.one-cpu.ours": ("µs", "call, 10 hops, one CPU"),
+    "hops-10.one-cpu.python": ("µs", "call, 10 hops, one CPU, Python Mitogen"),
+    "hops-10.two-cpus.pipe": ("µs", "64 bytes through a chain of 10 processes and back, two CPUs"),
+    "hops-10.two-cpus.ours": ("µs", "call, 10 hops, two CPUs"),
+    "hops-10.two-cpus.python": ("µs", "call, 10 hops, two CPUs, Python Mitogen"),
+    "hops-3.bulk.pipe": ("MiB/s", "16 MiB through a chain of 3 processes"),
+    "hops-3.bulk.ours": ("MiB/s", "16 MiB of bytes as an argument, 3 hops"),
+    "hops-3.bulk.python": ("MiB/s", "16 MiB of bytes as an argument, 3 hops, Python Mitogen"),
     "outstanding.ours": ("calls/s", "10,000 calls outstanding"),
     "outstanding.python": ("calls/s", "10,000 calls outstanding, Python Mitogen"),
     "argument.socket": ("MiB/s", "16 MiB through a socket to another process"),
     "argument.ours": ("MiB/s", "16 MiB of bytes as an argument"),
     "argument.python": ("MiB/s", "16 MiB of bytes as an argument, Python Mitogen"),
+    "many-300.ready.ours": ("ms", "300 children ready and called"),
+    "many-300.ready.python": ("ms", "300 children ready and called, Python Mitogen"),
+    "many-300.memory.ours": ("MB", "PSS of 300 children and their parent"),
+    "many-300.memory.python": ("MB", "PSS of 300 children and their parent, Python Mitogen"),
+    "many-300.broadcast.ours": ("ms", "the same call to 300 children"),
+    "many-300.broadcast.python": ("ms", "the same call to 300 children, Python Mitogen"),
+    "many-300.gone.ours": ("ms", "300 children ended and reaped"),
+    "many-2000.ready.ours": ("ms", "2,000 children ready and called"),
+    "many-2000.memory.ours": ("MB", "PSS of 2,000 children and their parent"),
+    "many-2000.broadcast.ours": ("ms", "the same call to 2,000 children"),
+    "many-2000.gone.ours": ("ms", "2,000 children ended and reaped"),
     "command.ours": ("µs", "mitogen run local -- true"),
     "command.python": ("µs", "python3 -c pass"),
     "size.agent": ("bytes", "the agent"),
@@ -91,28 +117,42 @@ TARGETS = [
     Target("child-memory.one", at_most=200),
     Target("call.one-cpu.ours", "call.one-cpu.pipe", at_most=5),
     Target("call.two-cpus.ours", "call.two-cpus.pipe", at_most=1.5),
+    Target("hops-3.one-cpu.ours", "hops-3.one-cpu.pipe", at_most=1.25),
+    Target("hops-3.two-cpus.ours", "hops-3.two-cpus.pipe", at_most=1.25),
+    Target("hops-10.one-cpu.ours", "hops-10.one-cpu.pipe", at_most=1.25),
+    Target("hops-10.two-cpus.ours", "hops-10.two-cpus.pipe", at_most=1.25),
     Target("outstanding.ours", at_least=500_000),
     Target("argument.ours", at_least=1024),
+    Target("many-300.ready.ours", at_most=200),
+    Target("many-300.memory.ours", at_most=25),
+    Target("many-300.broadcast.ours", at_most=10),
+    Target("many-2000.ready.ours", at_most=2000),
     Target("command.ours", "command.python", at_most=1),
 ]
 
 
-def commands(build):
+def commands(build, is_first):
+    """Those of one round; what takes long is in the first one only."""
     programs = build / "bench"
     yield [programs / "child_ready", AGENT, programs / "tiny"]
     yield [programs / "child_memory", AGENT]
     yield [programs / "call"]
+    yield [programs / "hops"]
     yield [programs / "outstanding"]
     yield [programs / "argument"]
+    yield [programs / "many", "300", "3"]
+    yield [programs / "many", "2000", "1"]
     yield [PYTHON, ROOT / "bench/peer.py"]
+    if is_first:
+        yield [PYTHON, ROOT / "bench/peer.py", "--many"]
     yield [programs / "sizes"]
     if COMMAND.exists():
         yield [programs / "command", COMMAND]
 
 
-def run_round(build, rounds):
+def run_round(build, rounds, is_first):
     """Appends each program's samples to rounds: a list of lists for each series."""
-    for command in commands(build):
+    for command in commands(build, is_first):
         result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         for line in result.stdout.splitlines():
             name, *samples = line.split()
@@ -190,7 +230,7 @@ def main():
     rounds = {}
     for i in range(options.rounds):
         print(f"round {i + 1} of {options.rounds}", file=sys.stderr)
-        run_round(options.build, rounds)
+        run_round(options.build, rounds, is_first=i == 0)
     figures = {name: summarize(name, samples) for name, samples in rounds.items()}
     verdicts = [verdict(target, figures) for target in TARGETS]
     machine = {

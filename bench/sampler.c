@@ -84,3 +84,21 @@ void sampler_check(int r, const mitogen_error *error)
 	if (r < 0)
 		errx(1, "%s", error->text);
 }
+
+int sampler_nothing(mitogen_message *m, mitogen_error *error)
+{
+	(void)m;
+	(void)error;
+	return 0;
+}
+MITOGEN_EXPORT(sampler_nothing);
+
+int sampler_pin_child(mitogen_message *m, mitogen_error *error)
+{
+	int cpu, r = mitogen_read(m, error, &cpu);
+
+	if (r == 0)
+		sampler_pin(cpu);
+	return r;
+}
+MITOGEN_EXPORT(sampler_pin_child, MITOGEN_INT);

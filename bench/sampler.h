@@ -27,3 +27,7 @@ void sampler_pin(int cpu);
 /* Ends the benchmark with the text of error if r, what a function of the library returned, is
  * negative. */
 void sampler_check(int r, const mitogen_error *error);
+
+/* Exported functions: one does nothing, the other does sampler_pin(its argument). */
+int sampler_nothing(mitogen_message *m, mitogen_error *error);
+int sampler_pin_child(mitogen_message *m, mitogen_error *error);
