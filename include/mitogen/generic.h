@@ -47,6 +47,8 @@ static inline void mitogen_auto_writer(mitogen_writer **w)
 	mitogen_router_new_with(MITOGEN_OPTIONS(mitogen_router_options, __VA_ARGS__))
 #define mitogen_local(via, ...)                                                                    \
 	mitogen_local_with(MITOGEN_VIA(via), MITOGEN_OPTIONS(mitogen_local_options, __VA_ARGS__))
+#define mitogen_fork(via, ...)                                                                     \
+	mitogen_fork_with(MITOGEN_VIA(via), MITOGEN_OPTIONS(mitogen_fork_options, __VA_ARGS__))
 #define mitogen_exec(context, argv, receiver, tag, ...)                                            \
 	mitogen_exec_with((context), (argv), (receiver), (tag),                                    \
 			  MITOGEN_OPTIONS(mitogen_exec_options, __VA_ARGS__))

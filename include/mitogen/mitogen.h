@@ -94,6 +94,7 @@ typedef struct mitogen_router_options {
 	size_t max_message; /* bytes; 128 MiB, which is also the most */
 	/* Contexts reach only what is above and below them; what one is broken into cannot try others. */
 	bool unidirectional;
+	bool fork_server; /* for mitogen_fork; fails if the process has a second thread */
 } mitogen_router_options;
 
 /* mitogen_start(argc, argv, &err, [.log_level = ..., ...])
@@ -124,6 +125,7 @@ typedef struct mitogen_local_options {
 	const char *name;  /* in logs and errors; "local.1" */
 	const char *image; /* the child's program; the router's; via a context, that context's */
 	int connect_timeout_ms; /* 30000 */
+	bool fork_server;       /* so that it can fork children, too */
 } mitogen_local_options;
 
 /* mitogen_local(via, &err, [.name = ..., ...])
@@ -132,6 +134,22 @@ typedef struct mitogen_local_options {
  * is an error, never "here". Below the master, a process waits for IDs from it now and then. */
 mitogen_context mitogen_local_with(mitogen_context via, const mitogen_local_options *options,
 				   mitogen_error *err);
+
+/* mitogen_fork(via, &err, [.name = ..., ...])
+ * KEYWORDS. A child that is a copy of this process as it was when its router was made with .fork_server:
+ * what the program had built in memory by then is there, shared as long as neither side writes to it;
+ * what it built later is not. The child starts with the environment and the directory of then, with
+ * default signals, without the program's threads; the descriptors that the program had open are
+ * /dev/null there. What is behind mitogen_start or mitogen_router_new in main does not run. End it
+ * with _exit, as exit would run what the program has registered with atexit. */
+typedef struct mitogen_fork_options {
+	size_t size;
+	const char *name;       /* "fork.1" */
+	int connect_timeout_ms; /* 30000 */
+	bool fork_server;       /* so that it can fork children, too */
+} mitogen_fork_options;
+mitogen_context mitogen_fork_with(mitogen_context via, const mitogen_fork_options *options,
+				  mitogen_error *err);
 mitogen_context mitogen_self(mitogen_router router);
 /* The context with this ID, which nobody has to know here: a call finds out whether it is there.
  * UINT32_MAX: none. */

@@ -161,35 +161,77 @@ static int start_context(struct api_router *api, uint32_t via_ref,
 	return via_start(router, via, method, options, &ids, ret, err);
 }
 
+static int check_options(size_t size, size_t own_size, mitogen_error *err)
+{
+	return size == own_size ? 0
+				: error_set(err, MITOGEN_ERR_USAGE,
+					    "the options are of another version of the library");
+}
+
+/* With what all methods have. */
+static mitogen_context start_child(struct api_router *api, uint32_t via_ref,
+				   const struct connect_method *method,
+				   struct connect_options *options, mitogen_error *err)
+{
+	struct context *child = NULL;
+
+	if (options->connect_timeout_ms == 0)
+		options->connect_timeout_ms = CONNECT_MS;
+	options->shutdown_ms = api->shutdown_ms;
+	if (start_context(api, via_ref, method, options, &child, err) < 0)
+		return (mitogen_context){0};
+	return api_context_handle(api->router, child);
+}
+
 mitogen_context mitogen_local_with(mitogen_context via, const mitogen_local_options *options,
 				   mitogen_error *err)
 {
 	static const mitogen_local_options defaults = {.size = sizeof(defaults)};
-	struct context *context, *child = NULL;
+	struct context *context;
 	struct api_router *api = api_lock_context(via, &context, err, NULL);
 	struct connect_options connect;
-	mitogen_context handle = {0};
+	mitogen_context child = {0};
 
 	if (!api)
-		return handle;
+		return child;
 	if (!options)
 		options = &defaults;
 	connect = (struct connect_options){
 		.name = options->name,
 		.image = options->image,
-		.connect_timeout_ms =
-			options->connect_timeout_ms ? options->connect_timeout_ms : CONNECT_MS,
-		.shutdown_ms = api->shutdown_ms,
+		.connect_timeout_ms = options->connect_timeout_ms,
+		.fork_server = options->fork_server,
 	};
 	if (!connect.image && context->id == api->router->id)
 		connect.image = api->image; /* elsewhere it is that process's own */
-	if (options->size != sizeof(*options))
-		error_set(err, MITOGEN_ERR_USAGE,
-			  "the options are of another version of the library");
-	else if (start_context(api, via.ref, &connect_local, &connect, &child, err) == 0)
-		handle = api_context_handle(api->router, child);
+	if (check_options(options->size, sizeof(*options), err) == 0)
+		child = start_child(api, via.ref, &connect_local, &connect, err);
 	api_unlock(api);
-	return handle;
+	return child;
+}
+
+mitogen_context mitogen_fork_with(mitogen_context via, const mitogen_fork_options *options,
+				  mitogen_error *err)
+{
+	static const mitogen_fork_options defaults = {.size = sizeof(defaults)};
+	struct context *context;
+	struct api_router *api = api_lock_context(via, &context, err, NULL);
+	struct connect_options connect;
+	mitogen_context child = {0};
+
+	if (!api)
+		return child;
+	if (!options)
+		options = &defaults;
+	connect = (struct connect_options){
+		.name = options->name,
+		.connect_timeout_ms = options->connect_timeout_ms,
+		.fork_server = options->fork_server,
+	};
+	if (check_options(options->size, sizeof(*options), err) == 0)
+		child = start_child(api, via.ref, &connect_fork, &connect, err);
+	api_unlock(api);
+	return child;
 }
 
 /* Waits until the context is in that state; the lock is dropped meanwhile. */

@@ -108,6 +108,11 @@ void api_remove(struct api_router *api)
 	pthread_mutex_unlock(&lock);
 }
 
+void api_allow_fork(void)
+{
+	is_forked = false;
+}
+
 int api_check_fork(mitogen_error *err)
 {
 	if (!is_forked)

@@ -35,6 +35,8 @@ struct api_router *api_begin_close(uint32_t ref);
 void api_drain(struct api_router *api);
 /* Forgets it. */
 void api_remove(struct api_router *api);
+/* This copy of a process takes part on its own. Before there is a second thread. */
+void api_allow_fork(void);
 /* MITOGEN_ERR_FORKED in a copy of the process that has the routers, otherwise 0. */
 int api_check_fork(mitogen_error *err);
 

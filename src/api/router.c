@@ -18,6 +18,7 @@
 #include "core/flow.h"
 #include "core/latch.h"
 #include "core/router.h"
+#include "parent/forks.h"
 #include "parent/parent.h"
 
 static bool is_initialised;
@@ -89,6 +90,51 @@ static void free_router(struct router *router)
 	sys.free(router);
 }
 
+static void discard_router(struct router *router)
+{
+	broker_lock(&router->broker);
+	broker_stop(&router->broker);
+	broker_unlock(&router->broker);
+	pthread_join(router->broker.thread, NULL);
+	free_router(router);
+}
+
+/* With its public handle. */
+static struct api_router *new_api_router(mitogen_error *err)
+{
+	struct router *router = new_router(err);
+	struct api_router *api = router ? api_add(router) : NULL;
+
+	if (api) {
+		api->is_own = true;
+	} else if (router) {
+		error_set(err, MITOGEN_ERR_USAGE, "too many routers at once");
+		discard_router(router);
+	}
+	return api;
+}
+
+/* What needs memory, once the rest is there. 0 or -1. */
+static int configure(struct api_router *api, const mitogen_router_options *options,
+		     struct fork_server *server)
+{
+	int r = 0;
+
+	if (options->max_message > 0)
+		api->router->max_message = options->max_message;
+	api->router->is_unidirectional = options->unidirectional;
+	if (options->shutdown_ms > 0)
+		api->shutdown_ms = options->shutdown_ms;
+	if (server) {
+		broker_lock(&api->router->broker);
+		r = forks_open(api->router, server, api->shutdown_ms);
+		broker_unlock(&api->router->broker);
+	}
+	api->image = options->image ? sys_strdup(options->image) : NULL;
+	/* running another program would be worse than none */
+	return options->image && !api->image ? -1 : r;
+}
+
 static void set_log(const mitogen_router_options *options)
 {
 	enum log_level level = (enum log_level)options->log_level;
@@ -102,7 +148,7 @@ static void set_log(const mitogen_router_options *options)
 mitogen_router mitogen_router_new_with(const mitogen_router_options *options, mitogen_error *err)
 {
 	static const mitogen_router_options defaults = {.size = sizeof(defaults)};
-	struct router *router;
+	struct fork_server server;
 	struct api_router *api;
 
 	if (api_check_fork(err) < 0)
@@ -121,27 +167,15 @@ mitogen_router mitogen_router_new_with(const mitogen_router_options *options, mi
 		return (mitogen_router){0};
 	}
 	set_log(options);
-	router = new_router(err);
-	if (!router)
+	if (options->fork_server && start_fork_server(&server, err) < 0)
 		return (mitogen_router){0};
-	if (options->max_message > 0)
-		router->max_message = options->max_message;
-	api = api_add(router);
+	api = new_api_router(err);
 	if (!api) {
-		error_set(err, MITOGEN_ERR_USAGE, "too many routers at once");
-		broker_lock(&router->broker);
-		broker_stop(&router->broker);
-		broker_unlock(&router->broker);
-		pthread_join(router->broker.thread, NULL);
-		free_router(router);
+		if (options->fork_server)
+			fork_server_stop(&server);
 		return (mitogen_router){0};
 	}
-	api->is_own = true;
-	router->is_unidirectional = options->unidirectional;
-	if (options->shutdown_ms > 0)
-		api->shutdown_ms = options->shutdown_ms;
-	api->image = options->image ? sys_strdup(options->image) : NULL;
-	if (options->image && !api->image) { /* running another program would be worse */
+	if (configure(api, options, options->fork_server ? &server : NULL) < 0) {
 		error_set_memory(err);
 		mitogen_router_close((mitogen_router){api->ref});
 		return (mitogen_router){0};

@@ -9,24 +9,61 @@
 #include "connect/via.h"
 #include "core/export.h"
 #include "core/router.h"
+#include "parent/forks.h"
 #include "parent/parent.h"
 
 static const struct builtin *const builtins[] = {builtin_table, via_builtins, NULL};
+static struct fork_server own_server = {.socket = -1}; /* a child's, until its router has it */
+
+__attribute__((noreturn)) static void run_copy(void);
+
+static int start_own_fork_server(void)
+{
+	return fork_server_start(run_copy, &own_server, NULL);
+}
 
 static int prepare(struct router *router)
 {
-	int r;
+	const struct api_router *api = api_add(router);
+	int r = api ? 0 : MITOGEN_ERR_MEMORY;
 
 	broker_lock(&router->broker);
-	r = parent_open(router);
+	if (r == 0)
+		r = parent_open(router);
+	if (r == 0 && own_server.socket >= 0)
+		r = forks_open(router, &own_server, api->shutdown_ms);
 	broker_unlock(&router->broker);
-	return r == 0 && api_add(router) ? 0 : MITOGEN_ERR_MEMORY;
+	return r;
+}
+
+static void run_copy(void)
+{
+	static const struct child_role copy = {
+		.builtins = builtins,
+		.is_copy = true,
+		.start_fork_server = start_own_fork_server,
+		.prepare = prepare,
+	};
+
+	api_allow_fork();
+	child_run(&copy);
 }
 
 void start_child_if_asked(int argc, char **argv)
 {
+	static const struct child_role program = {
+		.builtins = builtins,
+		.start_fork_server = start_own_fork_server,
+		.prepare = prepare,
+	};
+
 	if (child_is_child(argc, argv))
-		child_run(builtins, prepare);
+		child_run(&program);
+}
+
+int start_fork_server(struct fork_server *ret, mitogen_error *err)
+{
+	return fork_server_start(run_copy, ret, err);
 }
 
 bool mitogen_is_child(int argc, char **argv)

@@ -25,12 +25,13 @@ enum kind {
 	PIPE2,
 	PIDFD_OPEN,
 	CLOCK,
+	FORK,
 	KINDS,
 };
 
-static const char *const names[KINDS] = {"malloc", "read_short", "write_short",
-					 "eagain", "eintr",      "socketpair",
-					 "pipe2",  "pidfd_open", "clock"};
+static const char *const names[KINDS] = {"malloc", "read_short", "write_short", "eagain",
+					 "eintr",  "socketpair", "pipe2",       "pidfd_open",
+					 "clock",  "fork"};
 
 struct rule {
 	uint64_t one_in;      /* 0: never by chance */
@@ -257,6 +258,14 @@ static pid_t faulty_waitpid(pid_t pid, int *ret_status, int flags)
 	return -1;
 }
 
+static pid_t faulty_fork(void)
+{
+	if (!strike(FORK))
+		return original.fork();
+	errno = EAGAIN;
+	return -1;
+}
+
 static int faulty_pidfd_open(pid_t pid)
 {
 	if (!strike(PIDFD_OPEN))
@@ -330,6 +339,7 @@ static void replace_entries(void)
 	sys.socketpair = faulty_socketpair;
 	sys.pipe2 = faulty_pipe2;
 	sys.poll = faulty_poll;
+	sys.fork = faulty_fork;
 	sys.waitpid = faulty_waitpid;
 	sys.pidfd_open = faulty_pidfd_open;
 }

@@ -14,6 +14,7 @@
  *   eagain                    transfers: not now; where the descriptor does not block
  *   eintr                     transfers, poll and waitpid: a signal came
  *   socketpair, pipe2         too many open files
+ *   fork                      too many processes
  *   pidfd_open                the kernel has none
  *   clock                     it jumps, by up to 100 ms
  * Transfers of 8 bytes or less wake somebody of our own process; no kernel lets these fail, and

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "base/fd.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -73,17 +75,55 @@ int fd_dup_high(int fd)
 	return fcntl(fd, F_DUPFD_CLOEXEC, 3);
 }
 
-void fd_close_from(int lowest)
+/* Descriptors have smaller numbers. */
+static int highest_end(void)
 {
 	struct rlimit limit;
-	int end = 1024;
+
+	return getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < 1 << 20
+		       ? (int)limit.rlim_cur
+		       : 1024;
+}
+
+void fd_close_from(int lowest)
+{
+	int end = highest_end();
 
 #ifdef SYS_close_range
 	if (syscall(SYS_close_range, lowest, ~0U, 0) == 0)
 		return;
 #endif
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < 1 << 20)
-		end = (int)limit.rlim_cur;
 	for (int fd = lowest; fd < end; fd++)
 		close(fd);
+}
+
+static void blank(int fd, int null)
+{
+	if (null < 0)
+		close(fd);
+	else
+		dup3(null, fd, fd < 3 ? 0 : O_CLOEXEC);
+}
+
+void fd_blank_all(int kept)
+{
+	int null = fd_move_high(open("/dev/null", O_RDWR | O_CLOEXEC)), end = highest_end();
+	struct dirent *entry;
+	DIR *list;
+
+	for (int fd = 0; fd < 3; fd++)
+		blank(fd, null);
+	list = opendir("/proc/self/fd");
+	while (list && (entry = readdir(list)) != NULL) {
+		int fd = atoi(entry->d_name); /* 0 for "." and ".." */
+
+		if (fd >= 3 && fd != kept && fd != null && fd != dirfd(list))
+			blank(fd, null);
+	}
+	for (int fd = 3; !list && fd < end; fd++)
+		if (fd != kept && fd != null && fcntl(fd, F_GETFD) >= 0)
+			blank(fd, null);
+	if (list)
+		closedir(list);
+	fd_close(null);
 }

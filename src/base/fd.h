@@ -14,5 +14,8 @@ int fd_set_nonblocking(int fd);
 int fd_dup_high(int fd);
 /* The same, in exchange for fd; -1 stays -1. */
 int fd_move_high(int fd);
+/* Puts /dev/null in the place of every descriptor but this one, whoever opened it, and of the standard
+ * ones even if they were closed: what still has their numbers reads and writes nothing. */
+void fd_blank_all(int kept);
 /* Closes every descriptor from lowest on, whoever opened it. */
 void fd_close_from(int lowest);

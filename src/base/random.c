@@ -24,3 +24,10 @@ uint32_t random_u32(void)
 	pthread_mutex_unlock(&lock);
 	return number;
 }
+
+void random_forget(void)
+{
+	pthread_mutex_lock(&lock);
+	left = 0;
+	pthread_mutex_unlock(&lock);
+}

@@ -5,3 +5,5 @@
 #include <stdint.h>
 
 uint32_t random_u32(void);
+/* Numbers made in advance are forgotten: a forked copy of the process has them, too. */
+void random_forget(void);

@@ -35,6 +35,7 @@ struct sys sys = {
 	.socketpair = socketpair,
 	.pipe2 = pipe2,
 	.poll = poll,
+	.fork = fork,
 	.waitpid = waitpid,
 	.pidfd_open = pidfd_open_call,
 };

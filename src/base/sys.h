@@ -28,6 +28,7 @@ struct sys {
 	int (*socketpair)(int domain, int type, int protocol, int ret[2]);
 	int (*pipe2)(int ret[2], int flags);
 	int (*poll)(struct pollfd *fds, nfds_t count, int timeout_ms);
+	pid_t (*fork)(void);
 	pid_t (*waitpid)(pid_t pid, int *ret_status, int flags);
 	int (*pidfd_open)(pid_t pid); /* -1, ENOSYS where there are none */
 };

@@ -63,6 +63,7 @@ static int parse(const uint8_t *data, size_t size, struct config *config)
 	} numbers[] = {
 		{"id", offsetof(struct config, id)},
 		{"ids", offsetof(struct config, ids)},
+		{"forks", offsetof(struct config, forks)},
 		{"log", offsetof(struct config, log_level)},
 		{"max", offsetof(struct config, max_message)},
 		{"patience", offsetof(struct config, patience_ms)},

@@ -15,6 +15,7 @@ struct config {
 	uint32_t is_unidirectional; /* 0 or 1 */
 	uint32_t log_level;
 	uint32_t max_message;
+	uint32_t forks;       /* not 0: we get a fork server */
 	uint32_t patience_ms; /* that a function has to end when we are asked to */
 	char path[16384];     /* our name, as the parent has it: DEPTH_MAX parts */
 };

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -114,11 +115,12 @@ static const struct handle_ops shutdown_ops = {
 /* ---- The beginning ---- */
 
 /* The stream goes to high numbers; what is printed follows stderr to the parent's log. */
-static void take_descriptors(int *ret_in, int *ret_out)
+static void take_descriptors(bool are_ours, int *ret_in, int *ret_out)
 {
 	int null;
 
-	fd_close_from(3);
+	if (!are_ours)
+		fd_close_from(3);
 	*ret_in = fd_dup_high(STDIN_FILENO);
 	*ret_out = fd_dup_high(STDOUT_FILENO);
 	if (*ret_in < 0 || *ret_out < 0)
@@ -173,16 +175,30 @@ static int say_ready(int out)
 	return 0;
 }
 
-void child_run(const struct builtin *const *builtins, int (*prepare)(struct router *router))
+/* As the process list shows it: the last part of the path, as much as there is room for. */
+static void set_title(const char *path)
+{
+	const char *last = strrchr(path, '/');
+	char title[16];
+
+	snprintf(title, sizeof(title), "mitogen:%.7s", last ? last + 1 : path);
+	prctl(PR_SET_NAME, title);
+}
+
+void child_run(const struct child_role *role)
 {
 	struct router *router = &self.router;
 	static struct config config;
 	int in, out;
 
-	take_descriptors(&in, &out);
+	take_descriptors(role->is_copy, &in, &out);
 	if (say_ready(out) < 0 || config_read(in, &config) < 0)
 		give_up("nobody told it who it is");
 	log_set((enum log_level)config.log_level, NULL, NULL);
+	if (role->is_copy)
+		set_title(config.path);
+	if (config.forks && role->start_fork_server() < 0)
+		give_up("it cannot set up a fork server");
 	if (router_init(router, config.id, config.parents, config.parent_count, config.path) < 0)
 		give_up("it has too little memory, or too few descriptors");
 	router->is_unidirectional = config.is_unidirectional != 0;
@@ -190,13 +206,13 @@ void child_run(const struct builtin *const *builtins, int (*prepare)(struct rout
 		give_up("it is out of memory");
 	router->max_message = config.max_message;
 	self.patience_ms = config.patience_ms <= INT32_MAX ? (int)config.patience_ms : INT32_MAX;
-	router->builtins = builtins;
+	router->builtins = role->builtins;
 	router->environment = environment_copy();
 	if (!router->environment)
 		give_up("it is out of memory");
 	router->on_closed = closed;
 	open_ports(router, &config, in, out);
-	if (prepare(router) < 0)
+	if (role->prepare(router) < 0)
 		give_up("it is out of memory");
 	if (broker_start(&router->broker) < 0)
 		give_up("it cannot start a thread");

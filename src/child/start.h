@@ -9,8 +9,15 @@ struct router;
 
 /* Was this program started as a child? */
 bool child_is_child(int argc, char *const *argv);
+
+struct child_role {
+	const struct builtin *const *builtins; /* as those of struct router */
+	bool is_copy; /* of another process, whose descriptors stay as they are; otherwise a program */
+	/* Sets up a fork server, if the parent wants one here. There is no router yet. 0 or -1. */
+	int (*start_fork_server)(void);
+	int (*prepare)(struct router *router); /* there is one; before the first call. The same */
+};
+
 /* First thing in main of a child, one thread. Takes the standard descriptors over: afterwards stdin is
- * empty, and what is printed reaches the parent's log. prepare is called once the router exists,
- * before the first call; it returns 0, or a code: the child gives up. Does not return. */
-__attribute__((noreturn)) void child_run(const struct builtin *const *builtins,
-					 int (*prepare)(struct router *router));
+ * empty, and what is printed reaches the parent's log. Does not return. */
+__attribute__((noreturn)) void child_run(const struct child_role *role);

@@ -5,5 +5,6 @@
 
 const struct connect_method *const connect_methods[] = {
 	&connect_local,
+	&connect_fork,
 	NULL,
 };

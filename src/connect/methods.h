@@ -5,6 +5,7 @@
 #include "parent/connection.h"
 
 extern const struct connect_method connect_local;
+extern const struct connect_method connect_fork;
 
 /* All of them; ends with NULL. */
 extern const struct connect_method *const connect_methods[];

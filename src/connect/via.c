@@ -62,7 +62,7 @@ static struct mitogen_message *make_connect(const struct connect_method *method,
 	int ignored;
 
 	message_writer_init(&w);
-	call_write_head(&w, false, "mitogen", "connect", 7);
+	call_write_head(&w, false, "mitogen", "connect", 8);
 	writer_string(&w, method->name);
 	writer_uint(&w, ids->first);
 	writer_uint(&w, ids->count);
@@ -70,6 +70,7 @@ static struct mitogen_message *make_connect(const struct connect_method *method,
 	write_optional(&w, options->image);
 	writer_uint(&w, (uint64_t)options->connect_timeout_ms);
 	writer_uint(&w, (uint64_t)options->shutdown_ms);
+	writer_bool(&w, options->fork_server);
 	call_write_tail(&w);
 	return message_from_writer(&w, &ignored);
 }
@@ -180,6 +181,7 @@ struct connect_arguments {
 	const struct connect_method *method;
 	struct id_block ids;
 	uint32_t timeout_ms, shutdown_ms;
+	bool fork_server;
 	char name[NAME_SIZE], image[4096]; /* "": none */
 };
 
@@ -216,13 +218,14 @@ static int parse(const struct mitogen_message *m, struct connect_arguments *ret,
 	uint64_t count;
 	size_t size;
 
-	if (cursor_list(&c, &count) < 0 || count != 7 ||
+	if (cursor_list(&c, &count) < 0 || count != 8 ||
 	    cursor_string(&c, CBOR_TEXT, &method, &size) < 0 ||
 	    cursor_u32(&c, &ret->ids.first) < 0 || cursor_u32(&c, &ret->ids.count) < 0 ||
 	    ret->ids.count == 0 || !read_optional(&c, ret->name, sizeof(ret->name)) ||
 	    !read_optional(&c, ret->image, sizeof(ret->image)) ||
 	    cursor_u32(&c, &ret->timeout_ms) < 0 || ret->timeout_ms > INT32_MAX ||
-	    cursor_u32(&c, &ret->shutdown_ms) < 0 || ret->shutdown_ms > INT32_MAX)
+	    cursor_u32(&c, &ret->shutdown_ms) < 0 || ret->shutdown_ms > INT32_MAX ||
+	    cursor_bool(&c, &ret->fork_server) < 0)
 		return error_set(error, MITOGEN_ERR_ARGUMENT, "connect: wrong arguments");
 	ret->method = find_method(method, size);
 	if (!ret->method)
@@ -246,6 +249,7 @@ static void connect_builtin(struct router *router, struct mitogen_message *m)
 			.image = arguments.image[0] ? arguments.image : NULL,
 			.connect_timeout_ms = (int)arguments.timeout_ms,
 			.shutdown_ms = (int)arguments.shutdown_ms,
+			.fork_server = arguments.fork_server,
 		};
 		router->children++; /* as who asked has counted */
 		r = connection_start(router, arguments.method, &options, &arguments.ids, &context,

@@ -13,6 +13,7 @@
 
 #define FIRST_LOOK_MS 1
 #define LAST_LOOK_MS  50
+#define NOT_MADE      (-1000) /* and less: no status of waitpid, nor -1 */
 
 static void stop_watching(struct process *process)
 {
@@ -49,8 +50,7 @@ static void look(struct process *process)
 		status = -1;
 		break;
 	}
-	process->pid = 0;
-	process->ended(process, status);
+	process_end(process, status);
 }
 
 static void look_source(struct source *source, unsigned events)
@@ -79,13 +79,43 @@ void process_watch(struct process *process, struct broker *broker, pid_t pid,
 	broker_set_timer(broker, &process->look, clock_ms() + FIRST_LOOK_MS);
 }
 
-void process_signal(const struct process *process, int signal, bool group)
+void process_entrust(struct process *process, const struct process_keeper *keeper, void *kept,
+		     void (*ended)(struct process *process, int status))
 {
-	if (process->pid <= 0)
-		return;
+	*process = (struct process){.keeper = keeper, .kept = kept, .ended = ended};
+	process->pidfd.fd = -1;
+}
+
+void process_end(struct process *process, int status)
+{
+	process->keeper = NULL;
+	process->pid = 0;
+	process->ended(process, status);
+}
+
+bool process_is_alive(const struct process *process)
+{
+	return process->pid > 0 || process->keeper;
+}
+
+int process_not_made(int number)
+{
+	return NOT_MADE - number;
+}
+
+void process_kill(pid_t pid, int signal, bool group)
+{
 	/* it may have left its group, and must not escape by that */
-	if (!group || kill(-process->pid, signal) < 0 || signal == SIGKILL)
-		kill(process->pid, signal);
+	if (!group || kill(-pid, signal) < 0 || signal == SIGKILL)
+		kill(pid, signal);
+}
+
+void process_signal(struct process *process, int signal, bool group)
+{
+	if (process->keeper)
+		process->keeper->signal(process, signal, group);
+	else if (process->pid > 0)
+		process_kill(process->pid, signal, group);
 }
 
 static const char *signal_name(int number)
@@ -112,7 +142,9 @@ const char *process_describe(int status, char *out, size_t size)
 {
 	const char *name;
 
-	if (status == -1) {
+	if (status <= NOT_MADE) {
+		snprintf(out, size, "could not be made: %s", strerror(NOT_MADE - status));
+	} else if (status == -1) {
 		snprintf(out, size, "ended, nobody knows how (SIGCHLD is ignored)");
 	} else if (WIFSIGNALED(status)) {
 		name = signal_name(WTERMSIG(status));

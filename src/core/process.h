@@ -11,22 +11,41 @@
 
 #include "core/broker.h"
 
+struct process;
+
+/* Whoever watches and reaps a process that is no child of ours. */
+struct process_keeper {
+	void (*signal)(struct process *process, int signal, bool group); /* as process_signal */
+};
+
 struct process {
 	struct broker *broker;
 	struct source pidfd; /* .fd -1: none */
 	struct timer look;
 	int interval_ms;
-	pid_t pid;       /* 0: has ended, or never was */
+	pid_t pid;       /* 0: has ended, or never was; a kept one's may not be known yet */
 	bool kill_group; /* what is left of its group is killed when it ends */
+	const struct process_keeper *keeper; /* NULL: it is our child, or has ended */
+	void *kept;                          /* the keeper's own */
 	/* Broker thread, router lock held. status as of waitpid, -1: somebody else has reaped it (the
-	 * host program ignores SIGCHLD). */
+	 * host program ignores SIGCHLD); or what process_not_made gives. */
 	void (*ended)(struct process *process, int status);
 };
 
 /* Broker thread. The memory is the caller's, until the closing phase after ended. */
 void process_watch(struct process *process, struct broker *broker, pid_t pid,
 		   void (*ended)(struct process *process, int status));
+/* The same for a process that keeper watches, who calls process_end once, unless it is released. */
+void process_entrust(struct process *process, const struct process_keeper *keeper, void *kept,
+		     void (*ended)(struct process *process, int status));
+void process_end(struct process *process, int status);
+/* Is there one, as far as is known? */
+bool process_is_alive(const struct process *process);
+/* The status of a process that could not be made, as this errno tells. */
+int process_not_made(int number);
 /* To the process, or to its group. Nothing if it has ended. */
-void process_signal(const struct process *process, int signal, bool group);
+void process_signal(struct process *process, int signal, bool group);
+/* The same for a child of the calling process, not reaped yet. */
+void process_kill(pid_t pid, int signal, bool group);
 /* "exited with status 3", "was killed by SIGSEGV". Returns out. */
 const char *process_describe(int status, char *out, size_t size);

@@ -19,6 +19,7 @@
 #include "core/routes.h"
 
 struct context;
+struct forks;
 struct latch;
 
 struct router {
@@ -56,7 +57,8 @@ struct router {
 	void (*on_closing)(struct router *router);
 	/* No resident is left after router_close. Broker thread, lock held. */
 	void (*on_closed)(struct router *router);
-	uint32_t api_ref; /* the number of its public handle */
+	struct forks *forks; /* the parent layer's, if there is a fork server */
+	uint32_t api_ref;    /* the number of its public handle */
 };
 
 /* What must end before the router does: a child, a program that runs. Sits in its owner. */

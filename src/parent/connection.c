@@ -111,7 +111,7 @@ static void destroy(struct closing *closing)
 
 static void finish_if_over(struct connection *connection)
 {
-	if (connection->state != ENDING || connection->process.pid > 0)
+	if (connection->state != ENDING || process_is_alive(&connection->process))
 		return;
 	set_state(connection, ENDED);
 	timer_cancel(&connection->timer);
@@ -146,7 +146,7 @@ static void lose(struct connection *connection, const mitogen_error *error)
 	context_set_state(connection->router, connection->context, CONTEXT_LOST, &placed);
 	answer_connect_call(connection, &placed);
 	set_state(connection, ENDING);
-	if (connection->process.pid > 0)
+	if (process_is_alive(&connection->process))
 		set_timer(connection, connection->options.shutdown_ms);
 	finish_if_over(connection);
 }
@@ -398,6 +398,10 @@ static int send_config(struct connection *connection)
 	writer_uint(&w, log_get_level());
 	writer_string(&w, "max");
 	writer_uint(&w, router->max_message);
+	if (connection->options.fork_server) {
+		writer_string(&w, "forks");
+		writer_uint(&w, 1);
+	}
 	writer_string(&w, "patience");
 	writer_uint(&w, (uint64_t)connection->options.shutdown_ms);
 	writer_string(&w, "parents");
@@ -419,11 +423,25 @@ static int send_config(struct connection *connection)
 	return 0;
 }
 
-/* Watches what was launched. */
+/* Runs the command of the method, and watches its process. */
+static int run_command(struct connection *connection, struct launched *ret, mitogen_error *error)
+{
+	struct launch_command command = {0};
+	int r = connection->method->command(&connection->options, connection->context->path,
+					    &command, error);
+
+	if (r == 0)
+		r = launch(&command, connection->environment, ret, error);
+	launch_command_clear(&command);
+	if (r == 0)
+		process_watch(&connection->process, broker_of(connection), ret->pid, process_ended);
+	return r;
+}
+
+/* Watches the descriptors of what was started. */
 static int adopt(struct connection *connection, const struct launched *launched,
 		 mitogen_error *error)
 {
-	process_watch(&connection->process, broker_of(connection), launched->pid, process_ended);
 	if (stream_open(&connection->neighbour.stream, launched->stream, launched->stream) < 0) {
 		error_set_errno(error, "cannot watch the child");
 		fd_close(launched->stream);
@@ -440,18 +458,17 @@ static int adopt(struct connection *connection, const struct launched *launched,
 static void start(struct task *task)
 {
 	struct connection *connection = LIST_OWNER(task, struct connection, start);
-	struct launch_command command = {0};
 	struct launched launched;
 	mitogen_error error;
 	int r;
 
 	if (connection->state != STARTING)
 		return;
-	r = connection->method->command(&connection->options, connection->context->path, &command,
-					&error);
-	if (r == 0)
-		r = launch(&command, connection->environment, &launched, &error);
-	launch_command_clear(&command);
+	if (connection->method->start)
+		r = connection->method->start(connection->router, &connection->process,
+					      process_ended, &launched, &error);
+	else
+		r = run_command(connection, &launched, &error);
 	if (r == 0)
 		r = adopt(connection, &launched, &error);
 	if (r < 0) {
@@ -537,6 +554,8 @@ int connection_start(struct router *router, const struct connect_method *method,
 		return r;
 	if (router->closing)
 		return error_set(err, MITOGEN_ERR_CLOSED, "the router is closed");
+	if (method->check && (r = method->check(router, err)) < 0)
+		return r;
 	if (router->ancestor_count >= DEPTH_MAX)
 		return error_set(err, MITOGEN_ERR_USAGE, "contexts are nested %d deep at most",
 				 DEPTH_MAX);

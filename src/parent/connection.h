@@ -6,6 +6,7 @@
 #pragma once
 
 #include <mitogen/types.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "wire/bootstrap.h"
@@ -13,7 +14,9 @@
 struct context;
 struct id_block;
 struct launch_command;
+struct launched;
 struct mitogen_message;
+struct process;
 struct router;
 
 struct connect_options {
@@ -21,6 +24,7 @@ struct connect_options {
 	const char *image; /* the program; NULL: this one */
 	int connect_timeout_ms;
 	int shutdown_ms;
+	bool fork_server; /* the child gets one */
 };
 
 /* A way to start a child; src/connect/ has one file for each. */
@@ -29,6 +33,13 @@ struct connect_method {
 	/* Fills in ret: the image gets BOOTSTRAP_CHILD_MODE. context_path is for the process list. 0, or a negative code with err set. */
 	int (*command)(const struct connect_options *options, const char *context_path,
 		       struct launch_command *ret, mitogen_error *err);
+	/* Can it be used in this process? 0, or a code with err set; NULL: always. Any thread. */
+	int (*check)(const struct router *router, mitogen_error *err);
+	/* Instead of the command: starts it and has the process watched. Broker thread. 0, or a negative
+	 * code with err set. */
+	int (*start)(struct router *router, struct process *process,
+		     void (*ended)(struct process *process, int status), struct launched *ret,
+		     mitogen_error *err);
 	/* The image that runs, for what to say when it does not; NULL: not ours to know. */
 	const char *(*image)(const struct connect_options *options);
 };

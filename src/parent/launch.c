@@ -33,34 +33,46 @@ static int fail_spawn(const struct launch_command *command, enum spawn_stage sta
 	return code;
 }
 
+int launch_connect(int ret_ours[2], int ret_theirs[2], mitogen_error *err)
+{
+	int sockets[2], pipes[2];
+
+	if (fd_socketpair(sockets) < 0)
+		return error_set_errno(err, "cannot make a socket pair");
+	if (fd_pipe(pipes) < 0) {
+		error_set_errno(err, "cannot make a pipe");
+		fd_close(sockets[0]);
+		fd_close(sockets[1]);
+		return MITOGEN_ERR_SYSTEM;
+	}
+	memcpy(ret_ours, (int[]){sockets[0], pipes[0]}, sizeof(sockets));
+	memcpy(ret_theirs, (int[]){sockets[1], pipes[1]}, sizeof(sockets));
+	return 0;
+}
+
 int launch(const struct launch_command *command, char *const *environment, struct launched *ret,
 	   mitogen_error *err)
 {
-	int sockets[2] = {-1, -1}, pipes[2] = {-1, -1};
-	enum spawn_stage stage;
 	struct spawn spawn = {
 		.path = command->path, .argv = command->argv, .env = environment, .session = true};
-	pid_t pid = -1;
-	int r = 0;
+	int ours[2], theirs[2], r = launch_connect(ours, theirs, err);
+	enum spawn_stage stage;
+	pid_t pid;
 
-	if (fd_socketpair(sockets) < 0) {
-		r = error_set_errno(err, "cannot make a socket pair");
-	} else if (fd_pipe(pipes) < 0) {
-		r = error_set_errno(err, "cannot make a pipe");
-	} else {
-		spawn.stdin_fd = spawn.stdout_fd = sockets[1];
-		spawn.stderr_fd = pipes[1];
-		pid = spawn_start(&spawn, &stage);
-		if (pid < 0)
-			r = fail_spawn(command, stage, err);
-	}
-	fd_close(sockets[1]);
-	fd_close(pipes[1]);
+	if (r < 0)
+		return r;
+	spawn.stdin_fd = spawn.stdout_fd = theirs[0];
+	spawn.stderr_fd = theirs[1];
+	pid = spawn_start(&spawn, &stage);
+	if (pid < 0)
+		r = fail_spawn(command, stage, err);
+	fd_close(theirs[0]);
+	fd_close(theirs[1]);
 	if (r == 0) {
-		*ret = (struct launched){pid, sockets[0], pipes[0]};
+		*ret = (struct launched){pid, ours[0], ours[1]};
 		return 0;
 	}
-	fd_close(sockets[0]);
-	fd_close(pipes[0]);
+	fd_close(ours[0]);
+	fd_close(ours[1]);
 	return r;
 }

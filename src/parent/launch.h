@@ -17,6 +17,9 @@ struct launched {
 	int messages; /* a pipe: what it prints to standard error */
 };
 
+/* Makes what a child and we are connected by: [0] is a socket for its standard input and output, [1] a
+ * pipe for its standard error. 0, or a negative code with err set. */
+int launch_connect(int ret_ours[2], int ret_theirs[2], mitogen_error *err);
 /* 0 and *ret, whose process and descriptors are the caller's; or a negative code with err set. */
 int launch(const struct launch_command *command, char *const *environment, struct launched *ret,
 	   mitogen_error *err);

@@ -54,6 +54,22 @@ def test_what_no_user_notices(faulty, faults):
         faulty("all_works", f"seed={seed},{faults}")
 
 
+def test_m2_forks_with_faults_that_no_user_notices(faulty):
+    for seed in range(10):
+        faulty("all_forks", f"seed={seed},{TRANSPARENT},pidfd_open=2,clock=20")
+
+
+def test_m2_forks_with_any_fault(faulty):
+    for number in range(1, 150):
+        faulty("some_forks", f"malloc@{number}")
+    for number in range(1, 6):
+        faulty("some_forks", f"fork@{number}")
+        faulty("some_forks", f"socketpair@{number}")
+        faulty("some_forks", f"pipe2@{number}+")
+    for seed in range(40):
+        faulty("some_forks", f"seed={seed},malloc=200,socketpair=5,pipe2=5,fork=3,{TRANSPARENT}")
+
+
 def test_each_allocation_fails_once(faulty):
     with pytest.raises(AssertionError, match="out of memory"):
         faulty("all_works", "malloc@30")  # it is noticed at all

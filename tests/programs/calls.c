@@ -153,7 +153,7 @@ static int not_exported(mitogen_message *m, mitogen_error *error)
 
 static void by_pointer_and_name(void)
 {
-	mitogen_context child = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err);
 	char name[64];
 	int sum = 0;
 
@@ -168,7 +168,7 @@ static void by_pointer_and_name(void)
 
 static void results(void)
 {
-	mitogen_context child = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err);
 	MITOGEN_AUTO(message, m);
 	MITOGEN_AUTO(text, copy);
 	int one = 9;
@@ -189,7 +189,7 @@ static void results(void)
 
 static void failures(void)
 {
-	mitogen_context child = mitogen_local(router, &err, .name = "db");
+	mitogen_context child = new_child(router, &err, .name = "db");
 	int result = 5;
 
 	EXPECT_FAILURE(mitogen_call(child, refuse, &result, &err), MITOGEN_ERR_CALL,
@@ -209,7 +209,7 @@ static void failures(void)
 
 static void failure_after_reply(void)
 {
-	mitogen_context child = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err);
 	int result;
 
 	EXPECT_OK(mitogen_call(child, fail_after_reply, &result, &err));
@@ -219,7 +219,7 @@ static void failure_after_reply(void)
 
 static void arguments(void)
 {
-	mitogen_context child = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err);
 	MITOGEN_AUTO(text, text);
 	int sum = 5;
 
@@ -244,7 +244,7 @@ static void arguments(void)
 
 static void unknown_functions(void)
 {
-	mitogen_context child = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err);
 
 	EXPECT_FAILURE(mitogen_call(child, not_exported, NULL, &err), MITOGEN_ERR_UNKNOWN,
 		       "MITOGEN_EXPORT");
@@ -257,7 +257,7 @@ static void unknown_functions(void)
 /* Nobody waits for these; each failure shows in the log. */
 static void without_reply(void)
 {
-	mitogen_context child = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err);
 
 	EXPECT_OK(mitogen_context_wait(child, &err));
 	EXPECT_OK(mitogen_call_no_reply(child, add, &err, 1, 2));
@@ -270,7 +270,7 @@ static void without_reply(void)
 /* A call through a handle of none keeps the reason why it is none. */
 static void first_error_stays(void)
 {
-	mitogen_context child = mitogen_local(router, &err, .name = "a/b");
+	mitogen_context child = new_child(router, &err, .name = "a/b");
 	mitogen_context none = {0};
 	mitogen_error first = err;
 	mitogen_receiver receiver;
@@ -313,7 +313,7 @@ static void contexts(void)
 
 static void async_calls(void)
 {
-	mitogen_context child = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err);
 	mitogen_receiver receiver = mitogen_receiver_new(router, &err);
 	MITOGEN_AUTO(message, m);
 	static char seen[1000];
@@ -342,7 +342,7 @@ static void async_calls(void)
 /* What comes too late for one caller is not taken for another's answer. */
 static void time_limits(void)
 {
-	mitogen_context child = mitogen_local(router, &err), hurried = mitogen_within(child, 20);
+	mitogen_context child = new_child(router, &err), hurried = mitogen_within(child, 20);
 	mitogen_receiver receiver = mitogen_receiver_new(router, &err);
 	const char *started = make_fifo("started"), *go_on = make_fifo("go_on");
 	MITOGEN_AUTO(message, m);
@@ -371,7 +371,7 @@ static void time_limits(void)
 static void large_values(void)
 {
 	static char data[20 << 20];
-	mitogen_context child = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err);
 	MITOGEN_AUTO(message, m);
 	mitogen_bytes bytes;
 	size_t count;
@@ -389,8 +389,8 @@ static void large_values(void)
 static void too_large(void)
 {
 	static const char data[300000];
-	mitogen_router small = mitogen_router_new(&err, .max_message = 200000);
-	mitogen_context child = mitogen_local(small, &err);
+	mitogen_router small = new_router(&err, .max_message = 200000);
+	mitogen_context child = new_child(small, &err);
 	size_t count;
 
 	EXPECT_FAILURE(mitogen_call(child, count_bytes, &count, &err,
@@ -403,12 +403,12 @@ static void too_large(void)
 	EXPECT(count == 150000);
 	mitogen_router_close(small);
 	for (size_t more = 1; more < SIZE_MAX / 4; more *= 2) {
-		EXPECT(mitogen_router_new(&err, .max_message = (128 << 20) + more).ref == 0);
+		EXPECT(new_router(&err, .max_message = (128 << 20) + more).ref == 0);
 		EXPECT_FAILURE(err.code, MITOGEN_ERR_USAGE, "at most 134217728");
 		EXPECT(strstr(err.text, "max_message"));
 	}
-	small = mitogen_router_new(&err, .max_message = 128 << 20);
-	EXPECT_OK(mitogen_call(mitogen_local(small, &err), count_bytes, &count, &err,
+	small = new_router(&err, .max_message = 128 << 20);
+	EXPECT_OK(mitogen_call(new_child(small, &err), count_bytes, &count, &err,
 			       mitogen_bytes_of(data, sizeof(data))));
 	EXPECT(count == sizeof(data));
 	mitogen_router_close(small);
@@ -437,7 +437,7 @@ static void many_threads(void)
 	int numbers[8];
 
 	for (int i = 0; i < 3; i++)
-		crowd[i] = mitogen_local(router, &err);
+		crowd[i] = new_child(router, &err);
 	for (int i = 0; i < 8; i++) {
 		numbers[i] = i * 1000;
 		EXPECT(pthread_create(&threads[i], NULL, call_often, &numbers[i]) == 0);

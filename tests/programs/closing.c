@@ -132,9 +132,9 @@ static void waiting_threads(void)
 	started = make_fifo("started");
 	snprintf(script, sizeof(script), "#!/bin/sh\necho >%s\nkill -STOP $$\n", silent_started);
 	write_script(path_of("silent"), script);
-	closed = mitogen_router_new(&err, .shutdown_ms = 50);
+	closed = new_router(&err, .shutdown_ms = 50);
 	receiver = mitogen_receiver_new(closed, &err);
-	child = mitogen_local(closed, &err);
+	child = new_child(closed, &err);
 	EXPECT(pthread_create(&threads[0], NULL, wait_for_answer, NULL) == 0);
 	meet_as_reader(started);
 	silent = mitogen_local(closed, &err, .image = path_of("silent"));
@@ -183,7 +183,7 @@ static void *start_until_closed(void *argument)
 {
 	mitogen_error mine = {0};
 
-	while (mitogen_local(closed, &mine).ref)
+	while (new_child(closed, &mine).ref)
 		sem_post(&any_started);
 	return mine.code == MITOGEN_ERR_CLOSED ? argument : NULL;
 }
@@ -194,8 +194,8 @@ static void busy_threads(void)
 	for (int round = 0; round < 10; round++) {
 		pthread_t threads[THREADS];
 
-		closed = mitogen_router_new(&err);
-		child = mitogen_local(closed, &err);
+		closed = new_router(&err);
+		child = new_child(closed, &err);
 		EXPECT_OK(mitogen_call(child, add, NULL, &err, 1, 2));
 		for (int i = 0; i < THREADS; i++)
 			EXPECT(pthread_create(&threads[i], NULL,
@@ -214,7 +214,7 @@ static void while_children_start(void)
 	pthread_t thread;
 
 	EXPECT(sem_init(&any_started, 0, 0) == 0);
-	closed = mitogen_router_new(&err);
+	closed = new_router(&err);
 	EXPECT(pthread_create(&thread, NULL, start_until_closed, &closed) == 0);
 	EXPECT(sem_wait(&any_started) == 0);
 	mitogen_router_close(closed);
@@ -228,8 +228,8 @@ static void running_function_ends(void)
 	pthread_t thread;
 
 	started = make_fifo("started");
-	closed = mitogen_router_new(&err);
-	child = mitogen_local(closed, &err);
+	closed = new_router(&err);
+	child = new_child(closed, &err);
 	receiver = mitogen_receiver_new(closed, &err);
 	EXPECT_OK(mitogen_call_async(child, meet, receiver, NULL, &err, started, go_on));
 	meet_as_reader(started);
@@ -250,7 +250,7 @@ static void large_replies(void)
 		MITOGEN_AUTO(message, m);
 		mitogen_bytes bytes;
 
-		child = mitogen_local(router, &err);
+		child = new_child(router, &err);
 		EXPECT_OK(mitogen_context_wait(child, &err));
 		EXPECT_OK(mitogen_call_async(child, reply_zeros, receiver, NULL, &err, sizes[i]));
 		EXPECT_OK(mitogen_context_shutdown(child, &err));
@@ -275,8 +275,8 @@ static void afterwards(void)
 	MITOGEN_AUTO(message, m);
 	int lines = 0;
 
-	closed = mitogen_router_new(&err, .log = from_log_callback, .log_user = &lines);
-	child = mitogen_local(closed, &err);
+	closed = new_router(&err, .log = from_log_callback, .log_user = &lines);
+	child = new_child(closed, &err);
 	receiver = mitogen_receiver_new(closed, &err);
 	EXPECT_OK(mitogen_call(child, add, NULL, &err, 1, 2));
 	mitogen_router_close(closed);
@@ -290,7 +290,7 @@ static void afterwards(void)
 	EXPECT(mitogen_self(closed).ref == 0);
 	EXPECT(lines == 0);
 	/* a new one in the same place is not taken for it */
-	closed = mitogen_router_new(&err);
+	closed = new_router(&err);
 	EXPECT_FAILURE(mitogen_call(child, add, NULL, &err, 1, 2), MITOGEN_ERR_CLOSED, "closed");
 	mitogen_router_close(closed);
 }

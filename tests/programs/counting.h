@@ -7,7 +7,7 @@
 
 #include "scenario.h"
 
-static int count_entries(const char *path)
+static inline int count_entries(const char *path)
 {
 	DIR *list = opendir(path);
 	int count = 0;
@@ -19,19 +19,19 @@ static int count_entries(const char *path)
 	return count;
 }
 
-static int count_descriptors(void)
+static inline int count_descriptors(void)
 {
 	return count_entries("/proc/self/fd");
 }
 
-static int count_threads(void)
+static inline int count_threads(void)
 {
 	return count_entries("/proc/self/task");
 }
 
 /* A thread that was joined does not run any more, but is listed until the kernel has put it away.
  * If there are more, this does not return, and the scenario fails by its time limit. */
-static void await_threads(int count)
+static inline void await_threads(int count)
 {
 	while (count_threads() != count)
 		sched_yield();

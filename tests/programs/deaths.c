@@ -83,7 +83,7 @@ static pid_t pid_of(mitogen_context child)
 
 static void dies_in_function(mitogen_function *function, const char *text, const char *where)
 {
-	mitogen_context child = mitogen_local(router, &err), other = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err), other = new_child(router, &err);
 	int64_t sum = 5;
 
 	EXPECT_FAILURE(mitogen_call(child, function, &sum, &err), MITOGEN_ERR_LOST, text);
@@ -113,7 +113,7 @@ static void segfaults(void)
 
 static void killed_idle(void)
 {
-	mitogen_context child = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err);
 	int64_t sum;
 
 	EXPECT(kill(pid_of(child), SIGKILL) == 0);
@@ -123,7 +123,7 @@ static void killed_idle(void)
 
 static void killed_in_call(void)
 {
-	mitogen_context child = mitogen_local(router, &err, .name = "victim");
+	mitogen_context child = new_child(router, &err, .name = "victim");
 	mitogen_receiver receiver = mitogen_receiver_new(router, &err);
 	const char *started = make_fifo("started");
 	MITOGEN_AUTO(message, m);
@@ -142,7 +142,7 @@ static void killed_in_call(void)
 /* Each call fails once. */
 static void killed_with_1000_calls(void)
 {
-	mitogen_context child = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err);
 	mitogen_receiver receiver = mitogen_receiver_new(router, &err);
 	const char *started = make_fifo("started");
 	static char seen[1000];
@@ -199,7 +199,7 @@ static void killed_with_threads_waiting(void)
 	pthread_t threads[9];
 	pid_t pid;
 
-	doomed = mitogen_local(router, &err);
+	doomed = new_child(router, &err);
 	pid = pid_of(doomed);
 	EXPECT_OK(mitogen_call_async(doomed, hang, receiver, NULL, &err, started));
 	meet_as_reader(started);
@@ -217,8 +217,8 @@ static void killed_with_threads_waiting(void)
 /* The program ends while a function hangs; it does not wait longer than it was told to. */
 static void finishes_while_child_hangs(void)
 {
-	mitogen_router impatient = mitogen_router_new(&err, .shutdown_ms = 50);
-	mitogen_context child = mitogen_local(impatient, &err);
+	mitogen_router impatient = new_router(&err, .shutdown_ms = 50);
+	mitogen_context child = new_child(impatient, &err);
 	mitogen_receiver receiver = mitogen_receiver_new(impatient, &err);
 	const char *started = make_fifo("started");
 
@@ -230,7 +230,7 @@ static void finishes_while_child_hangs(void)
 /* So that we can be killed: prints the PID of a child that hangs. */
 static void hangs_until_killed(void)
 {
-	mitogen_context child = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err);
 	mitogen_receiver receiver = mitogen_receiver_new(router, &err);
 	const char *started = make_fifo("started");
 	pid_t pid = pid_of(child);
@@ -263,8 +263,8 @@ static void never_answers(void)
 /* Ends with the reason that the user gave, not with a loss. */
 static void shut_down_while_called(void)
 {
-	mitogen_router impatient = mitogen_router_new(&err, .shutdown_ms = 50);
-	mitogen_context child = mitogen_local(impatient, &err);
+	mitogen_router impatient = new_router(&err, .shutdown_ms = 50);
+	mitogen_context child = new_child(impatient, &err);
 	mitogen_receiver receiver = mitogen_receiver_new(impatient, &err);
 	const char *started = make_fifo("started");
 	MITOGEN_AUTO(message, m);
@@ -281,8 +281,8 @@ static void shut_down_while_called(void)
 /* Who does not want to wait, and asks again, does not put off the end. */
 static void shut_down_again_and_again(void)
 {
-	mitogen_router impatient = mitogen_router_new(&err, .shutdown_ms = 500);
-	mitogen_context child = mitogen_local(impatient, &err);
+	mitogen_router impatient = new_router(&err, .shutdown_ms = 500);
+	mitogen_context child = new_child(impatient, &err);
 	mitogen_receiver receiver = mitogen_receiver_new(impatient, &err);
 	const char *started = make_fifo("started");
 	int r;

@@ -4,6 +4,7 @@
  * asynchronous call puts one message, nothing hangs, nothing is left.
  *   all_works     nothing may fail: the faults are those that a user never sees
  *   some_works    anything may fail, but well
+ *   all_forks, some_forks    the same with children that are copies of this process
  */
 #include <errno.h>
 #include <sys/wait.h>
@@ -40,7 +41,7 @@ static int add_below(mitogen_message *m, mitogen_error *error)
 }
 MITOGEN_EXPORT(add_below);
 
-static bool may_fail;
+static bool may_fail, forks;
 
 /* Whether it has worked; a failure must be described. */
 static bool works(int result)
@@ -105,13 +106,13 @@ static void call_async(mitogen_router one, mitogen_context child)
 
 static void use_router(void)
 {
-	mitogen_router one = mitogen_router_new(&err);
+	mitogen_router one = mitogen_router_new(&err, .fork_server = forks);
 	mitogen_context children[2];
 
 	if (!works(err.code))
 		return;
 	for (int i = 0; i < 2; i++) {
-		children[i] = mitogen_local(one, &err);
+		children[i] = forks ? mitogen_fork(one, &err) : mitogen_local(one, &err);
 		works(err.code);
 		if (!children[i].ref)
 			continue;
@@ -146,11 +147,25 @@ static void some_works(void)
 	run();
 }
 
+static void all_forks(void)
+{
+	forks = true;
+	run();
+}
+
+static void some_forks(void)
+{
+	may_fail = forks = true;
+	run();
+}
+
 int main(int argc, char **argv)
 {
 	static const struct scenario scenarios[] = {
 		{"all_works", all_works},
 		{"some_works", some_works},
+		{"all_forks", all_forks},
+		{"some_forks", some_forks},
 		{NULL, NULL},
 	};
 

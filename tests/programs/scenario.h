@@ -55,6 +55,52 @@ static inline void expect_failure(const char *file, int line, int result, int co
 		expected(file, line, part);
 }
 
+/* ---- Children by the method that $METHOD names: "local", or "fork" ---- */
+
+static inline bool uses_fork(void)
+{
+	const char *method = getenv("METHOD");
+
+	return method && strcmp(method, "fork") == 0;
+}
+
+/* new_child(via, &err, [.name = ..., ...]): as mitogen_local, and by the same names. */
+#define new_child(via, ...)                                                                        \
+	new_child_with(MITOGEN_VIA(via), MITOGEN_OPTIONS(mitogen_local_options, __VA_ARGS__))
+static inline mitogen_context
+new_child_with(mitogen_context via, const mitogen_local_options *options, mitogen_error *error)
+{
+	static uint32_t last_router;
+	static int count;
+	char name[32];
+
+	if (!uses_fork())
+		return mitogen_local_with(via, options, error);
+	if (via.router != last_router)
+		count = 0;
+	last_router = via.router;
+	snprintf(name, sizeof(name), "local.%d", count + 1);
+	if (!options->name)
+		count++;
+	return mitogen_fork(via, error, .name = options->name ? options->name : name,
+			    .connect_timeout_ms = options->connect_timeout_ms);
+}
+
+/* new_router(&err, [.log_level = ..., ...]): as mitogen_router_new. A fork server is set up before any
+ * thread: there is one router at a time then, and the program's is closed. */
+#define new_router(...) new_router_with(MITOGEN_OPTIONS(mitogen_router_options, __VA_ARGS__))
+static inline mitogen_router new_router_with(const mitogen_router_options *options,
+					     mitogen_error *error)
+{
+	mitogen_router_options with_server = *options;
+
+	if (!uses_fork())
+		return mitogen_router_new_with(options, error);
+	mitogen_router_close(router);
+	with_server.fork_server = true;
+	return mitogen_router_new_with(&with_server, error);
+}
+
 /* A path in the scenario's directory. Valid until the fourth call after this one. */
 static inline const char *path_of(const char *name)
 {
@@ -110,7 +156,7 @@ static inline int scenario_main(const struct scenario *scenarios, int argc, char
 {
 	int status;
 
-	router = mitogen_start(argc, argv, &err);
+	router = mitogen_start(argc, argv, &err, .fork_server = uses_fork());
 	EXPECT(router.ref != 0);
 	status = scenario_run(scenarios, argc, argv);
 	mitogen_router_close(router);

@@ -125,7 +125,7 @@ MITOGEN_EXPORT(echo, MITOGEN_ANY);
 static void scalars(void)
 {
 	static const char zeros[5] = "a\0b\0";
-	mitogen_context child = mitogen_local(router, &err), self = mitogen_self(router);
+	mitogen_context child = new_child(router, &err), self = mitogen_self(router);
 	mitogen_sender port = {.router = router.ref, .context = 0, .handle = 4711};
 
 	EXPECT_ECHO(bool, (bool)true, back);
@@ -159,7 +159,7 @@ static void scalars(void)
 
 static void containers(void)
 {
-	mitogen_context child = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err);
 	MITOGEN_AUTO(message, m);
 	MITOGEN_AUTO(writer, w);
 	mitogen_cursor map, list, item;
@@ -191,7 +191,7 @@ static void containers(void)
 /* What a loop of a writer builds, in a list of 1000 maps. */
 static void writers(void)
 {
-	mitogen_context child = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err);
 	MITOGEN_AUTO(writer, w);
 	MITOGEN_AUTO(message, m);
 	mitogen_cursor list, item;
@@ -212,7 +212,7 @@ static void writers(void)
 /* What cannot be written is the caller's mistake; nothing is sent. */
 static void mistakes(void)
 {
-	mitogen_context child = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err);
 	mitogen_receiver receiver = mitogen_receiver_new(router, &err);
 	MITOGEN_AUTO(message, m);
 	MITOGEN_AUTO(writer, w);
@@ -233,8 +233,8 @@ static void mistakes(void)
 /* Messages and what they lend stay valid; what needs the router is none. */
 static void message_after_close(void)
 {
-	mitogen_router other = mitogen_router_new(&err);
-	mitogen_context child = mitogen_local(other, &err), back;
+	mitogen_router other = new_router(&err);
+	mitogen_context child = new_child(other, &err), back;
 	MITOGEN_AUTO(message, m);
 	const char *text;
 
@@ -245,7 +245,7 @@ static void message_after_close(void)
 	EXPECT(mitogen_message_router(m).ref == other.ref);
 	EXPECT_FAILURE(mitogen_call(child, echo, &m, &err, 1), MITOGEN_ERR_CLOSED, "closed");
 	err.code = 0;
-	EXPECT_FAILURE((mitogen_local(other, &err), err.code), MITOGEN_ERR_CLOSED, "closed");
+	EXPECT_FAILURE((new_child(other, &err), err.code), MITOGEN_ERR_CLOSED, "closed");
 }
 
 int main(int argc, char **argv)

@@ -256,7 +256,7 @@ static void descriptors_run_out(void **state)
 	int pair[2];
 
 	(void)state;
-	assert_int_equal(faults_install("socketpair=1,pipe2=1,pidfd_open=1"), 0);
+	assert_int_equal(faults_install("socketpair=1,pipe2=1,pidfd_open=1,fork=1"), 0);
 	assert_int_equal(fd_socketpair(pair), -1);
 	assert_int_equal(errno, EMFILE);
 	errno = 0;
@@ -264,6 +264,8 @@ static void descriptors_run_out(void **state)
 	assert_int_equal(errno, EMFILE);
 	assert_int_equal(sys.pidfd_open(getpid()), -1);
 	assert_int_equal(errno, ENOSYS);
+	assert_int_equal(sys.fork(), -1);
+	assert_int_equal(errno, EAGAIN);
 }
 
 static void the_clock_jumps_forward(void **state)

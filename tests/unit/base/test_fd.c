@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -59,6 +60,13 @@ static void pairs_are_connected_and_close_on_exec(void **state)
 		fd_close(pipes[i]);
 		fd_close(sockets[i]);
 	}
+}
+
+static bool is_null(int fd)
+{
+	struct stat st, null;
+
+	return fstat(fd, &st) == 0 && stat("/dev/null", &null) == 0 && st.st_rdev == null.st_rdev;
 }
 
 /* In a copy of the process, where the standard descriptors may be closed; its exit status. */
@@ -164,6 +172,31 @@ static void all_from_a_number_on_are_closed(void **state)
 	assert_int_equal(without_standard_descriptors(close_high_ones), 0);
 }
 
+/* Here without standard descriptors, in which case a directory would be opened in their place. */
+static int blank(void)
+{
+	int pipes[2], high, next;
+
+	if (fd_pipe(pipes) < 0 || (high = fcntl(pipes[0], F_DUPFD, 900)) < 900)
+		return 1;
+	next = fcntl(pipes[0], F_DUPFD, 3);
+	close(next);
+	fd_blank_all(pipes[1]);
+	if (!is_null(0) || !is_null(1) || !is_null(2) || !is_null(pipes[0]) || !is_null(high))
+		return 2;
+	if (is_null(pipes[1]) || is_open(next))
+		return 3;
+	if (is_close_on_exec(0) || !is_close_on_exec(pipes[0]))
+		return 4;
+	return write(0, "x", 1) == 1 && read(pipes[0], &next, 1) == 0 ? 0 : 5;
+}
+
+static void all_but_one_are_blanked(void **state)
+{
+	(void)state;
+	assert_int_equal(without_standard_descriptors(blank), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -173,6 +206,7 @@ int main(void)
 		cmocka_unit_test(failures_are_told),
 		cmocka_unit_test(made_nonblocking),
 		cmocka_unit_test(all_from_a_number_on_are_closed),
+		cmocka_unit_test(all_but_one_are_blanked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

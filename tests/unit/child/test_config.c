@@ -60,6 +60,7 @@ static void put_all(void)
 	put_number("id", 7);
 	put_number("ids", 1000);
 	put_number("log", 3);
+	put_number("forks", 1);
 	put_number("max", 1 << 20);
 	put_parents(2);
 	put_path("local.1/local.2");
@@ -97,6 +98,7 @@ static void read_as_it_was_written(void **state)
 	assert_int_equal(config.id, 7);
 	assert_int_equal(config.ids, 1000);
 	assert_int_equal(config.log_level, 3);
+	assert_int_equal(config.forks, 1);
 	assert_int_equal(config.max_message, 1 << 20);
 	assert_int_equal(config.parent_count, 2);
 	assert_int_equal(config.parents[0], 1);

@@ -179,6 +179,46 @@ static void its_group_goes_with_it(void **state)
 	fd_close(alive[0]);
 }
 
+static int sent_signal;
+static bool sent_to_group;
+
+static void note_signal(struct process *to, int signal_number, bool group)
+{
+	assert_ptr_equal(to->kept, &sent_signal);
+	sent_signal = signal_number;
+	sent_to_group = group;
+}
+
+/* Nothing is done to a process that somebody else keeps, but by that. */
+static void a_process_of_another(void **state)
+{
+	static const struct process_keeper keeper = {.signal = note_signal};
+
+	(void)state;
+	process_entrust(&process, &keeper, &sent_signal, on_ended);
+	assert_true(process_is_alive(&process));
+	process_signal(&process, SIGTERM, true);
+	assert_true(sent_signal == SIGTERM && sent_to_group);
+	process.pid = getpid();
+	process_signal(&process, SIGKILL, false);
+	assert_true(sent_signal == SIGKILL && !sent_to_group);
+	process_end(&process, 3);
+	assert_int_equal(ends, 1);
+	assert_int_equal(end_status, 3);
+	assert_false(process_is_alive(&process));
+	process_signal(&process, SIGTERM, true);
+	assert_int_equal(sent_signal, SIGKILL);
+}
+
+static void one_that_could_not_be_made(void **state)
+{
+	char text[64];
+
+	(void)state;
+	assert_string_equal(process_describe(process_not_made(EAGAIN), text, sizeof(text)),
+			    "could not be made: Resource temporarily unavailable");
+}
+
 static pid_t interrupted_waitpid(pid_t pid, int *status, int flags)
 {
 	static int calls;
@@ -238,7 +278,11 @@ static int run_all(const char *name, void *state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(described)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(described),
+		cmocka_unit_test(one_that_could_not_be_made),
+		cmocka_unit_test_setup_teardown(a_process_of_another, setup, teardown),
+	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 
 	failed += run_all("with pidfds", NULL);
