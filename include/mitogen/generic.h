@@ -43,6 +43,10 @@ static inline void mitogen_auto_writer(mitogen_writer **w)
 
 #define mitogen_start(argc, argv, ...)                                                             \
 	mitogen_start_with((argc), (argv), MITOGEN_OPTIONS(mitogen_router_options, __VA_ARGS__))
+#define mitogen_run(argc, argv, work, ...)                                                         \
+	mitogen_run_with((argc), (argv), (work), MITOGEN_FIRST(__VA_ARGS__),                       \
+			 &(const mitogen_router_options){.size = sizeof(mitogen_router_options),   \
+							 MITOGEN_TAIL(__VA_ARGS__)})
 #define mitogen_router_new(...)                                                                    \
 	mitogen_router_new_with(MITOGEN_OPTIONS(mitogen_router_options, __VA_ARGS__))
 #define mitogen_local(via, ...)                                                                    \

@@ -106,6 +106,13 @@ mitogen_router mitogen_start_with(int argc, char **argv, const mitogen_router_op
  * main: 1 if err was set, otherwise 0. */
 int mitogen_finish(mitogen_router router, mitogen_error *err);
 
+/* mitogen_run(argc, argv, work, user, [.log_level = ..., ...])
+ * KEYWORDS. A main in one statement: starts as mitogen_start does, runs work(router, user, &err) and
+ * closes the router, whatever happens. Returns the exit status: what work returned, or 1 if that is
+ * negative or the start failed, with the error printed to stderr. In a child work does not run. */
+int mitogen_run_with(int argc, char **argv, mitogen_work *work, void *user,
+		     const mitogen_router_options *options);
+
 /* The same in steps, for programs that start a router late, or several. mitogen_router_new fails
  * unless mitogen_init ran: no child can go through main and start children by mistake. */
 bool mitogen_is_child(int argc, char **argv); /* usable before the next */
@@ -115,6 +122,14 @@ mitogen_router mitogen_router_new_with(const mitogen_router_options *options, mi
 /* Shuts down all children, reaps them, joins the broker thread. What other threads wait for ends
  * with MITOGEN_ERR_CLOSED. Not from a log callback. */
 void mitogen_router_close(mitogen_router router);
+
+/* Has work(router, user, &error) called on the router's broker thread, after what was deferred before.
+ * All I/O of the router stands still meanwhile, so it must be short; it may use the library, but what
+ * waits gives MITOGEN_ERR_DEADLOCK there. Accepted work is done even if the router is closed then; at a
+ * router that is closed or closing both fail at once, with MITOGEN_ERR_CLOSED. */
+int mitogen_defer(mitogen_router router, mitogen_work *work, void *user, mitogen_error *err);
+/* Waits, and returns what work did; its failure is in err. The former logs it. */
+int mitogen_defer_wait(mitogen_router router, mitogen_work *work, void *user, mitogen_error *err);
 
 /* ---- Contexts ----------------------------------------------------------------------------- */
 

@@ -166,6 +166,11 @@ typedef enum mitogen_event {   /* what a message that a process sends to its rec
 	MITOGEN_EVENT_EXIT, /* the last: its exit status, int, -N if signal N killed it; or the failure */
 } mitogen_event;
 
+/* ---- Functions of the program that the library calls ---- */
+
+/* What mitogen_run and mitogen_defer call. Returns >= 0, or a negative code with *error set. */
+typedef int mitogen_work(mitogen_router router, void *user, mitogen_error *error);
+
 /* ---- Exported functions ---- */
 
 /* Reads its arguments from m, acts, answers with mitogen_reply(). Returns 0 (without a reply the

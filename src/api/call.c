@@ -173,11 +173,12 @@ int mitogen_call_with(mitogen_context handle, mitogen_function *function, const 
 	if (!api)
 		return r;
 	name = name_of(function, name, err);
-	target.latch = name ? latch_new() : NULL;
+	r = name ? api_check_wait(api, err) : MITOGEN_ERR_UNKNOWN;
+	target.latch = r == 0 ? latch_new() : NULL;
 	if (target.latch)
 		r = start(api, handle, name, values, count, &target, true, &reply, err);
-	else
-		r = name ? error_set_memory(err) : MITOGEN_ERR_UNKNOWN;
+	else if (r == 0)
+		r = error_set_memory(err);
 	if (r < 0) {
 		chain_skip(api, handle);
 	} else {

@@ -271,6 +271,11 @@ int mitogen_context_wait(mitogen_context handle, mitogen_error *err)
 
 	if (!api)
 		return r;
+	r = api_check_wait(api, err);
+	if (r < 0) {
+		api_unlock(api);
+		return r;
+	}
 	r = wait_for(api, context, CONTEXT_READY, handle.within_ms, err);
 	api_unpin(api);
 	return r;
@@ -349,7 +354,9 @@ int mitogen_context_shutdown(mitogen_context handle, mitogen_error *err)
 
 	if (!api)
 		return r;
-	r = ask_to_end(api, handle, &context, err);
+	r = api_check_wait(api, err);
+	if (r == 0)
+		r = ask_to_end(api, handle, &context, err);
 	if (r < 0) {
 		api_unlock(api);
 		return r;

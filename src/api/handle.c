@@ -137,6 +137,16 @@ static int fail(uint32_t ref, mitogen_error *err)
 	return error_set(err, MITOGEN_ERR_CLOSED, "the router is closed");
 }
 
+static int fail_wait(mitogen_error *err)
+{
+	return error_set(err, MITOGEN_ERR_DEADLOCK, "the broker thread must not wait");
+}
+
+int api_check_wait(const struct api_router *api, mitogen_error *err)
+{
+	return broker_is_current(&api->router->broker) ? fail_wait(err) : 0;
+}
+
 struct api_router *api_pin(uint32_t ref, mitogen_error *err, int *ret_code)
 {
 	struct api_router *api = slot_of(ref);
@@ -147,7 +157,8 @@ struct api_router *api_pin(uint32_t ref, mitogen_error *err, int *ret_code)
 		pthread_mutex_lock(&lock);
 		if (!is_open_as(api, ref) || api->is_closing)
 			api = NULL;
-		else if (broker_is_current(&api->router->broker))
+		else if (broker_is_current(&api->router->broker) &&
+			 !api->router->broker.calling_out)
 			is_broker = true; /* it has the router lock already */
 		else
 			api->pins++;
@@ -155,8 +166,7 @@ struct api_router *api_pin(uint32_t ref, mitogen_error *err, int *ret_code)
 		if (api && !is_broker)
 			return api;
 	}
-	code = is_broker ? error_set(err, MITOGEN_ERR_DEADLOCK, "the broker thread must not wait")
-			 : fail(ref, err);
+	code = is_broker ? fail_wait(err) : fail(ref, err);
 	if (ret_code)
 		*ret_code = code;
 	return NULL;

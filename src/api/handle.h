@@ -40,9 +40,11 @@ void api_allow_fork(void);
 /* MITOGEN_ERR_FORKED in a copy of the process that has the routers, otherwise 0. */
 int api_check_fork(mitogen_error *err);
 
-/* Pins. NULL, with err set: stale, none, on the router's own broker thread, or in a forked copy;
- * *ret_code is what to return. err and ret_code may be NULL. */
+/* Pins. NULL, with err set: stale, none, in a forked copy, or on the router's own broker thread where
+ * that holds the lock; *ret_code is what to return. err and ret_code may be NULL. */
 struct api_router *api_pin(uint32_t ref, mitogen_error *err, int *ret_code);
+/* Before whatever waits: 0, or MITOGEN_ERR_DEADLOCK on the broker thread. */
+int api_check_wait(const struct api_router *api, mitogen_error *err);
 void api_unpin(struct api_router *api);
 /* Pins and takes the router lock; and back. */
 struct api_router *api_lock(uint32_t ref, mitogen_error *err, int *ret_code);

@@ -137,7 +137,9 @@ int mitogen_receiver_get(mitogen_receiver handle, mitogen_message **ret, int tim
 	if (!api)
 		return r;
 	latch = receiver_latch(api, handle, err, &r);
-	if (!latch)
+	if (latch && timeout_ms > 0)
+		r = api_check_wait(api, err);
+	if (!latch || r < 0)
 		goto out;
 	r = latch_get(latch, timeout_ms > 0 ? clock_deadline(timeout_ms) : 0, &m);
 	if (r == LATCH_CLOSED) {

@@ -61,6 +61,8 @@ static int wait_for_room(struct api_router *api, struct outbox *outbox, int64_t 
 	struct mitogen_message *none;
 	enum latch_result result;
 
+	if (api_check_wait(api, err) < 0)
+		return MITOGEN_ERR_DEADLOCK;
 	if (outbox_wait(outbox, &waiter) < 0)
 		return error_set_memory(err);
 	broker_unlock(&api->router->broker);

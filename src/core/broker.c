@@ -174,6 +174,16 @@ void broker_close_later(struct broker *broker, struct closing *closing)
 	kick(broker);
 }
 
+void broker_call_out(struct broker *broker, void (*function)(void *argument), void *argument)
+{
+	assert(broker_may_act(broker));
+	broker->calling_out = true;
+	broker_unlock(broker);
+	function(argument);
+	broker_lock(broker);
+	broker->calling_out = false;
+}
+
 static void run_tasks(struct broker *broker)
 {
 	struct list tasks, *node;

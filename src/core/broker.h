@@ -40,6 +40,7 @@ struct broker {
 	struct list timers, tasks, closing;
 	struct latch *wakes; /* with sleepers; woken when the lock is dropped */
 	bool running, polling, kicked, stopping;
+	bool calling_out; /* the broker thread runs a function of the program, without the lock */
 	uint8_t *scratch; /* BROKER_SCRATCH bytes for reading; of whoever's callback runs */
 };
 
@@ -69,3 +70,6 @@ int broker_watch(struct broker *broker, struct source *source,
 int broker_want(struct broker *broker, struct source *source, unsigned events); /* the same */
 void broker_unwatch(struct broker *broker, struct source *source);
 void broker_close_later(struct broker *broker, struct closing *closing);
+/* Runs a function of the program, which may use the library as long as it does not wait. The lock is
+ * dropped meanwhile: nothing that was looked up before is sure to be there afterwards. */
+void broker_call_out(struct broker *broker, void (*function)(void *argument), void *argument);

@@ -1,0 +1,66 @@
+"""The runtime as a program has it: one statement that is the whole main, work for the broker thread."""
+
+import subprocess
+
+import pytest
+
+
+@pytest.fixture
+def runs(program, tmp_path):
+    """runs(what): the exit status, what it printed, and how often its work ran."""
+
+    def run(what):
+        done = subprocess.run(
+            [program("runs"), what, tmp_path], capture_output=True, timeout=60, text=True
+        )
+        noted = tmp_path / "runs"
+        times = len(noted.read_text().splitlines()) if noted.exists() else 0
+        return done.returncode, done.stdout + done.stderr, times
+
+    return run
+
+
+def test_c18_c19_run_is_a_whole_main(runs):
+    """C18: its work's result is the exit status, children are gone. C19: only once did it run, though
+    three children of the same program, where functions were called, have been started."""
+    assert runs("returns") == (3, "", 1)
+
+
+@pytest.mark.parametrize(
+    "what, text",
+    [
+        ("fails", "no user here\n"),
+        ("fails_silently", "it failed and does not say why: MITOGEN_ERR_TOO_BIG\n"),
+    ],
+)
+def test_c18_run_tears_down_after_a_failure(runs, what, text):
+    """nothing_left sees to it that the children are gone, one of which hangs."""
+    assert runs(what) == (1, text, 1)
+
+
+def test_c18_run_without_a_router(runs):
+    status, log, times = runs("no_router")
+    assert (status, times) == (1, 0)
+    assert log.startswith("max_message: ")
+
+
+def test_c18_run_takes_options(runs):
+    status, log, times = runs("loud")
+    assert (status, times) == (0, 1)
+    assert "local.1: connecting -> ready" in log
+
+
+@pytest.mark.parametrize("name", ["in_order", "uses_the_library", "in_a_child"])
+def test_deferred_work(scenario, name):
+    assert scenario("defers", name) == ""
+
+
+def test_c14_work_that_waits_tells_its_result(scenario):
+    log = scenario("defers", "failures")
+    assert log == 'mitogen: warning: a deferred function failed: no user "somebody" here\n'
+
+
+@pytest.mark.parametrize("name", ["stopped", "closed_under_way"])
+def test_c14_a_stopped_router_refuses_work_at_once(scenario, name):
+    """C14: nobody waits for a router that is closing, and what was accepted is done."""
+    assert scenario("defers", name) == ""
