@@ -186,7 +186,9 @@ int mitogen_context_shutdown(mitogen_context context, mitogen_error *err);
 
 /* mitogen_call(context, function, ret, &err, [value, ...])
  *   Calls and waits. function: an exported function of this program, or a name as text, which may
- *   also be one of the target's image alone. ret: a pointer for the result as for mitogen_read,
+ *   also be one of the target's image alone, or a builtin: "mitogen.ping" gives nil, "mitogen.facts"
+ *   a map of what the process knows about itself; both answer even if a function hangs there, and
+ *   are the only calls that a master runs, for itself. ret: a pointer for the result as for mitogen_read,
  *   but of no type that lends; a mitogen_message ** that takes the whole; or NULL.
  * mitogen_call_async(context, function, receiver, tag, &err, [value, ...])
  *   Exactly one message comes to receiver, its tag the one given: a result, or a failure. A failure

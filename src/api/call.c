@@ -2,6 +2,7 @@
 #include "core/call.h"
 
 #include <mitogen/mitogen.h>
+#include <string.h>
 
 #include "api/chain.h"
 #include "api/handle.h"
@@ -14,6 +15,8 @@
 #include "core/export.h"
 #include "core/latch.h"
 #include "core/router.h"
+
+#define BUILTIN_PREFIX "mitogen." /* no exported function's: their names are words of C */
 
 /* The name that travels, or NULL with err set. */
 static const char *name_of(mitogen_function *function, const char *name, mitogen_error *err)
@@ -30,6 +33,11 @@ static const char *name_of(mitogen_function *function, const char *name, mitogen
 	return NULL;
 }
 
+static bool is_builtin(const char *name)
+{
+	return strncmp(name, BUILTIN_PREFIX, strlen(BUILTIN_PREFIX)) == 0;
+}
+
 /* The request as a message; NULL with err set and *ret_code. */
 static struct mitogen_message *make_request(const char *name, uint32_t chain,
 					    const mitogen_value *values, size_t count,
@@ -40,7 +48,11 @@ static struct mitogen_message *make_request(const char *name, uint32_t chain,
 	int error;
 
 	message_writer_init(&w);
-	call_write_head(&w, chain > 0, NULL, name, values_count(values, count));
+	if (is_builtin(name))
+		call_write_head(&w, chain > 0, "mitogen", name + strlen(BUILTIN_PREFIX),
+				values_count(values, count));
+	else
+		call_write_head(&w, chain > 0, NULL, name, values_count(values, count));
 	values_write(&w, values, count);
 	call_write_tail(&w);
 	m = message_from_writer(&w, &error);
@@ -71,7 +83,7 @@ static int send_request(struct api_router *api, mitogen_context handle, struct m
 		r = fail_no_context(handle, err);
 	} else if (api->router->closing) {
 		r = error_set(err, MITOGEN_ERR_CLOSED, "the router is closed");
-	} else if (waits && context->id == api->router->id) {
+	} else if (waits && context->id == api->router->id && (!is_builtin(name) || m->chain)) {
 		r = error_set(
 			err, MITOGEN_ERR_DEADLOCK,
 			"a call of this process to itself would wait for its own main thread");

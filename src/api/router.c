@@ -74,6 +74,7 @@ static struct router *new_router(mitogen_error *err)
 		return NULL;
 	}
 	router->on_closed = closed;
+	router->builtins = master_builtins;
 	if (open_ports(router) == 0 && broker_start(&router->broker) == 0)
 		return router;
 	error_set_errno(err, "cannot start the broker thread");

@@ -12,7 +12,11 @@
 #include "parent/forks.h"
 #include "parent/parent.h"
 
-static const struct builtin *const builtins[] = {builtin_table, via_builtins, NULL};
+static const struct builtin *const builtins[] = {builtin_table, builtin_query_table, via_builtins,
+						 NULL};
+
+const struct builtin *const master_builtins[] = {builtin_query_table, NULL};
+
 static struct fork_server own_server = {.socket = -1}; /* a child's, until its router has it */
 
 __attribute__((noreturn)) static void run_copy(void);

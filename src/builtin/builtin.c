@@ -5,3 +5,9 @@ const struct builtin builtin_table[] = {
 	{"exec", builtin_exec},
 	{NULL, NULL},
 };
+
+const struct builtin builtin_query_table[] = {
+	{"facts", builtin_facts},
+	{"ping", builtin_ping},
+	{NULL, NULL},
+};

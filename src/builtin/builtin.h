@@ -4,6 +4,10 @@
 
 #include "core/router.h"
 
-extern const struct builtin builtin_table[]; /* ends with a NULL name */
+/* Both end with a NULL name. The second one has those that look and answer at once: a master, which
+ * runs no calls of others, runs these for itself. */
+extern const struct builtin builtin_table[], builtin_query_table[];
 
 void builtin_exec(struct router *router, struct mitogen_message *m);
+void builtin_facts(struct router *router, struct mitogen_message *m);
+void builtin_ping(struct router *router, struct mitogen_message *m);

@@ -20,7 +20,8 @@ static const struct command command_help = {
 	.run = help_command,
 };
 
-static const struct command *const commands[] = {&command_run, &command_help};
+static const struct command *const commands[] = {&command_run, &command_tree, &command_ping,
+						 &command_help};
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 

@@ -65,15 +65,22 @@ static int take_long(struct options *options, const char *given, const char **re
 	return index;
 }
 
-static int take_letter(struct options *options)
+static int take_letter(struct options *options, const char **ret_value)
 {
 	char letter = *options->letters++;
 	int index = 0;
 
 	while (options->specs[index].name && options->specs[index].letter != letter)
 		index++;
-	if (options->specs[index].name)
+	if (options->specs[index].name && !options->specs[index].has_value)
 		return index;
+	if (options->specs[index].name && !*options->letters)
+		return take_value(options, index, ret_value);
+	if (options->specs[index].name) { /* -c3 */
+		*ret_value = options->letters;
+		options->letters = NULL;
+		return index;
+	}
 	say("there is no option -%c; %s", letter, options->hint);
 	return OPTION_MISTAKE;
 }
@@ -83,7 +90,7 @@ int options_next(struct options *options, const char **ret_value)
 	const char *argument;
 
 	if (options->letters && *options->letters)
-		return take_letter(options);
+		return take_letter(options, ret_value);
 	argument = options->argv[options->next];
 	if (!argument)
 		return OPTION_END;
@@ -94,7 +101,7 @@ int options_next(struct options *options, const char **ret_value)
 		return take_long(options, argument + 2, ret_value);
 	if (argument[0] == '-' && argument[1]) {
 		options->letters = argument + 1;
-		return take_letter(options);
+		return take_letter(options, ret_value);
 	}
 	*ret_value = argument;
 	return OPTION_OPERAND;

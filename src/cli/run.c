@@ -7,16 +7,15 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "cli/command.h"
-#include "cli/image.h"
 #include "cli/input.h"
 #include "cli/job.h"
 #include "cli/memory.h"
 #include "cli/output.h"
 #include "cli/run_options.h"
 #include "cli/say.h"
+#include "cli/session.h"
 #include "cli/signals.h"
 
 #define LATE_MS  2000 /* from SIGTERM to SIGKILL when the time is over */
@@ -24,14 +23,13 @@
 
 struct run {
 	struct run_options options;
-	mitogen_router router;
-	mitogen_receiver receiver;
+	struct session session;
 	struct job *jobs;
 	int count;
 	struct job_group group;
 	struct input input;
 	struct output output;
-	int signal_fd, receiver_fd;
+	int signal_fd;
 	int64_t deadline; /* of clock_ms; 0: none */
 	bool is_late;     /* the time was over; programs have been asked to end */
 	int signal;       /* the last one that came; 0: none yet */
@@ -41,10 +39,7 @@ struct run {
 
 static int64_t clock_ms(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return session_clock_ns() / 1000000;
 }
 
 static bool is_over(const struct run *run)
@@ -131,7 +126,7 @@ static void take_message(struct run *run)
 {
 	MITOGEN_AUTO(message, m);
 
-	if (mitogen_receiver_get(run->receiver, &m, 0, NULL) == 1)
+	if (mitogen_receiver_get(run->session.receiver, &m, 0, NULL) == 1)
 		job_take(mitogen_message_tag(m), m);
 }
 
@@ -159,7 +154,7 @@ static void step(struct run *run)
 	};
 	struct pollfd fds[COUNT] = {
 		[SIGNALS] = {.fd = run->signal_fd, .events = POLLIN},
-		[MESSAGES] = {.fd = run->receiver_fd, .events = POLLIN},
+		[MESSAGES] = {.fd = run->session.receiver_fd, .events = POLLIN},
 		[INPUT] = {.fd = input_fd(&run->input), .events = POLLIN},
 	};
 	int n;
@@ -184,19 +179,14 @@ static void step(struct run *run)
 
 static int start(struct run *run)
 {
-	mitogen_error err = {0};
-	char *image = image_find();
+	int r = session_open(&run->session, run->options.log_level, 0);
 
-	if (!image)
-		return EXIT_TARGET;
+	if (r)
+		return r;
+	signal(SIGPIPE, SIG_IGN); /* the write says so, too */
 	run->signal_fd = signals_catch();
-	run->router = mitogen_router_new(&err, .image = image, .log_level = run->options.log_level,
-					 .unidirectional = true);
-	run->receiver = mitogen_receiver_new(run->router, &err);
-	run->receiver_fd = mitogen_receiver_fd(run->receiver, &err);
-	free(image);
-	if (run->signal_fd < 0 || run->receiver_fd < 0) {
-		say("cannot start: %s", err.code ? err.text : strerror(errno));
+	if (run->signal_fd < 0) {
+		say("cannot start: %s", strerror(errno));
 		return EXIT_FAILED;
 	}
 	if (run->options.timeout_ms)
@@ -211,7 +201,7 @@ static int start(struct run *run)
 		run->jobs[i].hop = run->options.targets.all[i].hop;
 		run->jobs[i].is_named = run->count > 1;
 		run->jobs[i].has_prefix = run->count > 1 && !run->options.raw;
-		job_start(&run->jobs[i], run->router, run->receiver, &run->options);
+		job_start(&run->jobs[i], run->session.router, run->session.receiver, &run->options);
 	}
 	return 0;
 }
@@ -238,7 +228,7 @@ static int status_of_all(const struct run *run)
 
 static void clear(struct run *run)
 {
-	mitogen_router_close(run->router);
+	session_close(&run->session);
 	input_clear(&run->input);
 	output_clear(&run->output);
 	for (int i = 0; i < run->count; i++)

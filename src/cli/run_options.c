@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "cli/run_options.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/command.h"
 #include "cli/memory.h"
 #include "cli/number.h"
-#include "cli/options.h"
 #include "cli/say.h"
+#include "cli/target_options.h"
 
 const char run_help[] =
 	"usage: mitogen run [OPTIONS] TARGET... -- PROGRAM [ARG...]\n"
@@ -24,34 +23,26 @@ const char run_help[] =
 	"  --cwd DIR            run the program in this directory\n"
 	"  --timeout SECONDS    end it after so long, connecting included\n"
 	"  -n, --no-stdin       give it no input\n"
-	"  --raw                several targets: do not put their names before the lines\n"
-	"  -v, --verbose        log what happens; twice: in detail\n"
-	"  -h, --help           print this\n"
-	"  --version            print the version\n"
-	"\n"
+	"  --raw                several targets: do not put their names before the "
+	"lines\n" OPTIONS_OF_ALL_HELP "\n"
 	"exit status: the program's; 124 time-out, 126 cannot be run, 127 not found, 128+N killed\n"
 	"by signal N; 4 target not reached or lost; 2 wrong usage. See mitogen-run(1).\n";
 
 enum {
-	ENV,
+	ENV = OPTION_OWN,
 	CWD,
 	TIMEOUT,
 	NO_STDIN,
-	RAW,
-	VERBOSE,
-	HELP,
-	VERSION
+	RAW
 };
 
 static const struct option_spec specs[] = {
+	OPTIONS_OF_ALL,
 	[ENV] = {"env", 0, true},
 	[CWD] = {"cwd", 0, true},
 	[TIMEOUT] = {"timeout", 0, true},
 	[NO_STDIN] = {"no-stdin", 'n', false},
 	[RAW] = {"raw", 0, false},
-	[VERBOSE] = {"verbose", 'v', false},
-	[HELP] = {"help", 'h', false},
-	[VERSION] = {"version", 0, false},
 	{NULL, 0, false},
 };
 
@@ -117,18 +108,10 @@ static int take_option(struct run_options *options, int option, const char *valu
 	case RAW:
 		options->raw = true;
 		return 0;
-	case VERBOSE:
-		options->log_level = options->log_level == MITOGEN_LOG_DEFAULT ? MITOGEN_LOG_INFO
-									       : MITOGEN_LOG_DEBUG;
-		return 0;
-	case HELP:
-		fputs(run_help, stdout);
-		return -1;
-	case VERSION:
-		printf("mitogen %s\n", mitogen_version());
-		return -1;
-	default:
+	case OPTION_MISTAKE:
 		return EXIT_USAGE;
+	default:
+		return options_take_common(option, run_help, &options->log_level);
 	}
 }
 

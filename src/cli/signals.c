@@ -22,12 +22,11 @@ static void caught(int number)
 int signals_catch(void)
 {
 	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-	struct sigaction action = {.sa_handler = SIG_IGN}, before;
+	struct sigaction action = {.sa_handler = caught}, before;
 
 	if (pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK) < 0)
 		return -1;
-	sigaction(SIGPIPE, &action, NULL);
-	action.sa_handler = caught; /* without SA_RESTART: a write that blocks ends */
+	/* without SA_RESTART: a write that blocks ends */
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
 		sigaction(numbers[i], NULL, &before);
 		if (before.sa_handler != SIG_IGN) /* nohup(1), or in the background of a script */

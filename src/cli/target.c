@@ -299,6 +299,18 @@ static void make_name_unique(struct targets *targets, struct hop *hop)
 		free(base);
 }
 
+static void append(struct targets *targets, struct hop *hop)
+{
+	*targets->end = hop;
+	targets->end = &hop->next;
+	targets->hop_count++;
+	hop->below_end = &hop->below;
+	if (!hop->via)
+		return;
+	*hop->via->below_end = hop;
+	hop->via->below_end = &hop->beside;
+}
+
 /* Takes hop over. Returns the one that is to be used, which may be an earlier one. */
 static struct hop *add_hop(struct targets *targets, struct hop *hop, bool is_last)
 {
@@ -308,21 +320,29 @@ static struct hop *add_hop(struct targets *targets, struct hop *hop, bool is_las
 		free_hop(hop);
 	} else {
 		make_name_unique(targets, hop);
-		hop->path = hop->via ? memory_format("%s/%s", hop->via->path, hop->name)
-				     : memory_format("%s", hop->name);
-		*targets->end = hop;
-		targets->end = &hop->next;
+		hop->path = *hop->via->path ? memory_format("%s/%s", hop->via->path, hop->name)
+					    : memory_format("%s", hop->name);
+		append(targets, hop);
 		same = hop;
 	}
 	same->is_target |= is_last;
 	return same;
 }
 
+static void add_root(struct targets *targets)
+{
+	struct hop *root = memory_calloc(1, sizeof(*root));
+
+	root->name = memory_format("mitogen");
+	root->path = memory_format("%s", "");
+	append(targets, root);
+}
+
 /* NULL, having said why. */
 static struct hop *parse_target(struct targets *targets, const char *text)
 {
 	struct parser parser = {.text = text, .at = text};
-	struct hop *via = NULL;
+	struct hop *via = targets->hops;
 
 	for (;;) {
 		struct hop *hop = parse_hop(&parser);
@@ -341,6 +361,7 @@ int targets_parse(struct targets *ret, char *const *texts, int count)
 {
 	*ret = (struct targets){.all = memory_calloc((size_t)count, sizeof(*ret->all))};
 	ret->end = &ret->hops;
+	add_root(ret);
 	for (; ret->count < count; ret->count++) {
 		struct hop *hop = parse_target(ret, texts[ret->count]);
 
@@ -371,11 +392,9 @@ void targets_clear(struct targets *targets)
 
 mitogen_context hop_connect(struct hop *hop, mitogen_router router, mitogen_error *err)
 {
-	mitogen_context via;
-
-	if (hop->context.ref == 0) {
-		via = hop->via ? hop_connect(hop->via, router, err) : mitogen_self(router);
-		hop->context = hop->method->connect(via, hop, err);
-	}
+	if (hop->context.ref == 0)
+		hop->context = hop->via ? hop->method->connect(hop_connect(hop->via, router, err),
+							       hop, err)
+					: mitogen_self(router);
 	return hop->context;
 }

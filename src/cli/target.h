@@ -17,15 +17,18 @@
 
 struct hop {
 	struct hop *next; /* in the order of the command line, those that lead to it first */
-	struct hop *via;  /* NULL: our own process */
+	struct hop *via;  /* NULL: it is our own process */
+	struct hop *below, **below_end; /* the first one that is started from it, */
+	struct hop *beside;             /* and the others */
 	const struct method *method;
 	char *text;     /* as given */
 	char *name;     /* no other one with the same via has it; "local#2" */
-	char *path;     /* the names from the first hop on, with "/" between them */
+	char *path;     /* the names from the first hop on, with "/" between them; "": our own */
 	int timeout_ms; /* for connecting; 0: the library's */
 	int copies;     /* the largest number behind "#" that was needed for this name */
 	bool is_target; /* not only on the way to others */
 	mitogen_context context;
+	void *user; /* what a command keeps for it */
 };
 
 struct target {
@@ -36,7 +39,8 @@ struct target {
 struct targets {
 	struct target *all;
 	int count;
-	struct hop *hops, **end;
+	struct hop *hops, **end; /* the first one is our own process */
+	int hop_count;
 	void *by_text, *by_name; /* trees of tsearch(3) */
 };
 

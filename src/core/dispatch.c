@@ -227,7 +227,7 @@ static void receive(struct router *router, struct handle *handle, struct mitogen
 	(void)handle;
 	if (!read_head(m, &head)) {
 		error_set(&error, MITOGEN_ERR_ARGUMENT, "this is not a call");
-	} else if (!router->parent) {
+	} else if (!router->parent && head.module.size == 0) {
 		error_set(&error, MITOGEN_ERR_REFUSED, "the master runs no calls");
 	} else if (is_chain_end(&head)) {
 		chains_end(router, m->header.src_id, head.chain);

@@ -8,8 +8,9 @@ import subprocess
 import pytest
 from conftest import ROOT
 
+COMMANDS = ["run", "tree", "ping"]
 MAN = ROOT / "docs" / "man"
-OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z-]*")
+OPTION = re.compile(r"(?<![\w-])--?[a-zA-Z][a-z-]*")
 
 
 def check_mistake(result, *texts):
@@ -31,17 +32,19 @@ def test_version(run):
     version = re.search(r"version: '(.*)'", (ROOT / "meson.build").read_text()).group(1)
     expected = f"mitogen {version}\n".encode()
     assert run("--version").stdout == expected
-    assert run("run", "--version").stdout == expected
+    for command in COMMANDS:
+        assert run(command, "--version").stdout == expected
 
 
 def test_help(run):
     assert run("--help").stdout == run("help").stdout
     assert run("-h").stdout == run("--help").stdout
-    assert run("help", "run").stdout == run("run", "--help").stdout
-    assert run("run", "-h").stdout == run("run", "--help").stdout
+    for command in COMMANDS:
+        assert run("help", command).stdout == run(command, "--help").stdout
+        assert run(command, "-h").stdout == run(command, "--help").stdout
     assert run("help", "-h").stdout == run("help", "--help").stdout
     assert run("help", "help").stdout == run("help", "--help").stdout
-    for command in ([], ["run"], ["help"]):
+    for command in ([], ["help"], *([name] for name in COMMANDS)):
         result = run("help", *command)
         assert (result.returncode, result.stderr) == (0, b"")
         assert result.stdout.startswith(b"usage: mitogen")
@@ -178,10 +181,13 @@ def options_of_help(run, *arguments):
 
 
 def test_man_pages_name_the_options_of_the_help(run):
-    found = {flag.replace(" , Fl ", " ") for flag in options_of_man("mitogen-run.1")}
-    found = {word for flag in found for word in flag.split()}
-    assert found == options_of_help(run, "run")
+    for command in COMMANDS:
+        found = {flag.replace(" , Fl ", " ") for flag in options_of_man(f"mitogen-{command}.1")}
+        found = {word for flag in found for word in flag.split()}
+        assert found == options_of_help(run, command)
     assert options_of_man("mitogen.1") == options_of_help(run)
+    listed = re.findall(r"^\.It Cm (\w+)$", (MAN / "mitogen.1").read_text(), re.MULTILINE)
+    assert set(COMMANDS) <= set(listed)
 
 
 def examples():

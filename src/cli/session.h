@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What every command needs that works with targets: a router, and a receiver to be polled. */
+#pragma once
+
+#include <mitogen/mitogen.h>
+#include <stdint.h>
+
+struct session {
+	mitogen_router router;
+	mitogen_receiver receiver;
+	int receiver_fd;
+};
+
+#define SESSION_SHUTDOWN_MS 1000 /* for agents that have nothing to tidy up */
+
+/* shutdown_ms: how long agents may take to end; 0: the library's. 0, or an exit status, having said
+ * why. */
+int session_open(struct session *session, mitogen_log_level log_level, int shutdown_ms);
+/* Ends all that was started. */
+void session_close(struct session *session);
+int64_t session_clock_ns(void); /* that only runs forward */

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "cli/target_options.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli/command.h"
+#include "cli/memory.h"
+#include "cli/say.h"
+
+int options_take_common(int option, const char *help, mitogen_log_level *log_level)
+{
+	switch (option) {
+	case OPTION_HELP:
+		fputs(help, stdout);
+		return -1;
+	case OPTION_VERSION:
+		printf("mitogen %s\n", mitogen_version());
+		return -1;
+	default:
+		*log_level =
+			*log_level == MITOGEN_LOG_DEFAULT ? MITOGEN_LOG_INFO : MITOGEN_LOG_DEBUG;
+		return 0;
+	}
+}
+
+int target_options_parse(struct target_options *ret, const struct option_spec *specs,
+			 const char *help, char **argv,
+			 int (*take)(void *owner, int option, const char *value), void *owner)
+{
+	struct options options;
+	const char *value = NULL;
+	int option, count = 0, argc = 0, r = 0;
+	char **operands;
+
+	while (argv[argc])
+		argc++;
+	*ret = (struct target_options){0};
+	operands = memory_calloc((size_t)argc, sizeof(*operands));
+	options_init(&options, specs, argv);
+	while (r == 0 && (option = options_next(&options, &value)) != OPTION_END) {
+		if (option == OPTION_OPERAND)
+			operands[count++] = argv[options.next - 1];
+		else if (option == OPTION_DASHES)
+			while (argv[options.next])
+				operands[count++] = argv[options.next++];
+		else if (option == OPTION_MISTAKE)
+			r = EXIT_USAGE;
+		else if (option < OPTION_OWN)
+			r = options_take_common(option, help, &ret->log_level);
+		else
+			r = take(owner, option, value);
+	}
+	if (r == 0 && count == 0) {
+		say("no target; say where, as in: mitogen %s local", argv[0]);
+		r = EXIT_USAGE;
+	}
+	if (r == 0 && targets_parse(&ret->targets, operands, count) < 0)
+		r = EXIT_USAGE;
+	free(operands);
+	return r;
+}
