@@ -12,7 +12,6 @@
 #include "core/latch.h"
 #include "core/router.h"
 #include "parent/ids.h"
-#include "wire/handles.h"
 
 #define CONNECT_MS 30000
 
@@ -90,41 +89,48 @@ mitogen_context mitogen_context_within(mitogen_context context, int timeout_ms)
 	return context;
 }
 
-/* Waits until the master has given us IDs for more contexts; the lock is dropped meanwhile. 0, or a
- * code with err set. */
-static int wait_for_ids(struct api_router *api, int timeout_ms, mitogen_error *err)
+/* Waits until the master has given us IDs for more contexts; the lock is dropped meanwhile. 0: it is
+ * worth another try; or a code with err set. */
+static int wait_for_ids(struct api_router *api, int64_t deadline, mitogen_error *err)
 {
 	struct id_waiter waiter = {.latch = latch_new()};
 	struct mitogen_message *m = NULL;
-	enum latch_result result = LATCH_CLOSED;
+	enum latch_result result;
+	int r = 0;
 
 	if (!waiter.latch)
 		return error_set_memory(err);
-	if (ids_request(api->router)) {
-		list_append(&api->router->id_waiters, &waiter.link);
-		broker_unlock(&api->router->broker);
-		result = latch_get(waiter.latch, clock_deadline(timeout_ms), &m);
-		broker_lock(&api->router->broker);
-		list_remove(&waiter.link);
-	}
+	list_append(&api->router->id_waiters, &waiter.link);
+	broker_unlock(&api->router->broker);
+	result = latch_get(waiter.latch, deadline, &m);
+	broker_lock(&api->router->broker);
+	list_remove(&waiter.link);
 	latch_unref(waiter.latch);
-	message_unref(m);
 	if (result == LATCH_TIMEOUT)
-		return error_set(err, MITOGEN_ERR_TIMEOUT,
-				 "no context IDs have come from the master in %d ms", timeout_ms);
-	return 0;
+		r = error_set(err, MITOGEN_ERR_TIMEOUT,
+			      "no context IDs have come from the master in time");
+	else if (m && message_failure(m))
+		r = error_set(err, message_failure(m)->code, "%s", message_failure(m)->text);
+	message_unref(m);
+	return r;
 }
 
 /* IDs for a new context: of this process, or from the master. */
 static int get_ids(struct api_router *api, int timeout_ms, struct id_block *ret, mitogen_error *err)
 {
+	int64_t deadline = clock_deadline(timeout_ms);
 	int r = 0;
 
-	if (ids_take(api->router, ret) == 0)
-		return 0;
-	r = wait_for_ids(api, timeout_ms, err);
-	if (r == 0 && ids_take(api->router, ret) < 0)
-		r = error_set(err, MITOGEN_ERR_NO_IDS, "no context IDs are left for another child");
+	while (r == 0 && ids_take(api->router, ret) < 0) {
+		r = ids_request(api->router);
+		if (r == MITOGEN_ERR_NO_IDS)
+			error_set(err, r, "no context IDs are left for another child");
+		else if (r < 0)
+			error_set_memory(err);
+		else
+			r = wait_for_ids(api, deadline,
+					 err); /* others may be quicker to take them */
+	}
 	return r;
 }
 
@@ -316,19 +322,10 @@ static int await_via_shutdown(struct api_router *api, mitogen_context handle,
 /* One that somebody else has started below us: its end comes as the loss of its route. */
 static int send_shutdown(struct api_router *api, const struct context *context, mitogen_error *err)
 {
-	struct mitogen_message *m;
-
 	if (!is_below(api, context))
 		return error_set(err, MITOGEN_ERR_USAGE, "%s is not below this process",
 				 context->path);
-	m = message_new(0);
-	if (!m)
-		return error_set_memory(err);
-	m->header.kind = FRAME_DEAD;
-	m->header.dst_id = context->id;
-	m->header.handle = HANDLE_SHUTDOWN;
-	router_send(api->router, m, false);
-	return 0;
+	return router_send_shutdown(api->router, context->id) < 0 ? error_set_memory(err) : 0;
 }
 
 /* 0 and *ret_context, found again where the lock was dropped; or a code with err set. */

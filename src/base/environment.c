@@ -9,19 +9,25 @@
 char **environment_copy(void)
 {
 	extern char **environ;
+
+	return environment_copy_of(environ);
+}
+
+char **environment_copy_of(char *const *environment)
+{
 	size_t count = 0, size = 0;
 	char **copy, *at;
 
-	for (; environ[count]; count++)
-		size += strlen(environ[count]) + 1;
+	for (; environment[count]; count++)
+		size += strlen(environment[count]) + 1;
 	copy = sys.malloc((count + 1) * sizeof(*copy) + size);
 	if (!copy)
 		return NULL;
 	at = (char *)(copy + count + 1);
 	for (size_t i = 0; i < count; i++) {
-		size_t length = strlen(environ[i]) + 1;
+		size_t length = strlen(environment[i]) + 1;
 
-		copy[i] = memcpy(at, environ[i], length);
+		copy[i] = memcpy(at, environment[i], length);
 		at += length;
 	}
 	copy[count] = NULL;

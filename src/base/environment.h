@@ -7,3 +7,5 @@
 
 /* An array that ends with NULL and its strings, all one allocation, for sys.free. NULL: no memory. */
 char **environment_copy(void);
+/* The same of another such array. */
+char **environment_copy_of(char *const *environment);

@@ -12,6 +12,7 @@
 #include "core/context.h"
 #include "core/dispatch.h"
 #include "parent/ids.h"
+#include "parent/route_monitor.h"
 #include "wire/cursor.h"
 
 #define ANSWER_GRACE_MS 1000 /* for the other context to report its own time-out first */
@@ -24,23 +25,51 @@ struct request { /* for a context that is being connected elsewhere */
 	uint32_t id;
 };
 
+/* Asks its parent for its end; the answer goes to target, or to nobody. 0, or MITOGEN_ERR_MEMORY. */
+static int ask_for_end(struct router *router, const struct context *context,
+		       const struct call_target *target)
+{
+	struct context *via = context_of_id(router, context->via_id);
+	struct mitogen_writer w;
+	struct mitogen_message *m;
+	int ignored;
+
+	message_writer_init(&w);
+	call_write_head(&w, false, "mitogen", "shutdown", 1);
+	writer_uint(&w, context->id);
+	call_write_tail(&w);
+	m = message_from_writer(&w, &ignored);
+	if (!m || !via || router_send_shutdown(router, context->id) < 0) {
+		message_unref(m);
+		return MITOGEN_ERR_MEMORY;
+	}
+	return call_start(router, via, m, "shutdown", target, false, NULL);
+}
+
+/* What became of it elsewhere is not known, or not yet: nobody shall find it there. */
+static void give_up(struct router *router, struct context *context, mitogen_error *error)
+{
+	error_prefix(error, "%s could not be started: ", context->path);
+	if (error->code == MITOGEN_ERR_CALL)
+		error->code = MITOGEN_ERR_CONNECT;
+	if (!router->closing)
+		ask_for_end(router, context, NULL);
+	context_lose(router, context, error);
+}
+
 /* The other context says that it is connected, or why it is not. */
 static void connected(void *owner, struct mitogen_message *m)
 {
 	struct request *request = owner;
-	struct router *router = request->router;
-	struct context *context = context_known(router, request->id);
+	struct context *context = context_known(request->router, request->id);
 	mitogen_error error;
 
 	if (context && message_failure(m)) {
 		error = *message_failure(m);
-		if (error.code == MITOGEN_ERR_CALL)
-			error.code = MITOGEN_ERR_CONNECT;
-		error_set_where(&error, context->path, NULL);
-		context_set_state(router, context, CONTEXT_LOST, &error);
-		context_set_state(router, context, CONTEXT_GONE, NULL);
+		if (context->state < CONTEXT_LOST)
+			give_up(request->router, context, &error);
 	} else if (context) {
-		context_set_state(router, context, CONTEXT_READY, NULL);
+		context_set_state(request->router, context, CONTEXT_READY, NULL);
 	}
 	message_unref(m);
 	sys.free(request);
@@ -147,8 +176,7 @@ int via_start(struct router *router, struct context *via, const struct connect_m
 	if (ask(router, via, context, ids, m, options->connect_timeout_ms) < 0) {
 		r = error_set_memory(err);
 		error_set_memory(&error);
-		context_set_state(router, context, CONTEXT_LOST, &error);
-		context_set_state(router, context, CONTEXT_GONE, NULL);
+		context_lose(router, context, &error);
 		return r;
 	}
 	*ret = context;
@@ -158,21 +186,7 @@ int via_start(struct router *router, struct context *via, const struct connect_m
 int via_shutdown(struct router *router, const struct context *context,
 		 const struct call_target *target, mitogen_error *err)
 {
-	struct context *via = context_of_id(router, context->via_id);
-	struct mitogen_writer w;
-	struct mitogen_message *m;
-	int ignored;
-
-	message_writer_init(&w);
-	call_write_head(&w, false, "mitogen", "shutdown", 1);
-	writer_uint(&w, context->id);
-	call_write_tail(&w);
-	m = message_from_writer(&w, &ignored);
-	if (m && via && call_start(router, via, m, "shutdown", target, false, NULL) == 0)
-		return 0;
-	if (!via)
-		message_unref(m);
-	return error_set_memory(err);
+	return ask_for_end(router, context, target) < 0 ? error_set_memory(err) : 0;
 }
 
 /* ---- Being asked ---- */
@@ -237,7 +251,7 @@ static int parse(const struct mitogen_message *m, struct connect_arguments *ret,
 
 static void connect_builtin(struct router *router, struct mitogen_message *m)
 {
-	struct connect_arguments arguments;
+	struct connect_arguments arguments = {.ids = {0, 0}};
 	struct connect_options options;
 	struct context *context;
 	mitogen_error error;
@@ -247,6 +261,7 @@ static void connect_builtin(struct router *router, struct mitogen_message *m)
 		options = (struct connect_options){
 			.name = arguments.name,
 			.image = arguments.image[0] ? arguments.image : NULL,
+			.environment = router->environment, /* the main thread may change ours */
 			.connect_timeout_ms = (int)arguments.timeout_ms,
 			.shutdown_ms = (int)arguments.shutdown_ms,
 			.fork_server = arguments.fork_server,
@@ -259,6 +274,8 @@ static void connect_builtin(struct router *router, struct mitogen_message *m)
 		connection_answer_when_up(context, m);
 		return;
 	}
+	if (arguments.ids.count > 0)
+		route_monitor_refuse(router, arguments.ids.first, &error);
 	dispatch_answer_error(router, m, &error);
 	message_unref(m);
 }

@@ -77,6 +77,18 @@ static char *make_path(const struct router *router, uint32_t id)
 	return sys_strdup(path);
 }
 
+/* Of what is below us, all is announced that is there. */
+static bool is_there(const struct router *router, uint32_t id)
+{
+	if (id == router->id || routes_find(router, id) || router_is_ancestor(router, id))
+		return true;
+	LIST_FOR_EACH (node, &router->neighbours) {
+		if (id_blocks_contain(&LIST_OWNER(node, struct neighbour, link)->blocks, id))
+			return false;
+	}
+	return router->parent;
+}
+
 struct context *context_of_id(struct router *router, uint32_t id)
 {
 	struct context *context = context_known(router, id);
@@ -84,8 +96,10 @@ struct context *context_of_id(struct router *router, uint32_t id)
 	if (context)
 		return context;
 	context = context_new(router, id, make_path(router, id));
-	if (context)
+	if (context && is_there(router, id))
 		context->state = CONTEXT_READY;
+	else if (context)
+		context_set_state(router, context, CONTEXT_GONE, NULL);
 	return context;
 }
 
@@ -118,7 +132,7 @@ void context_clear_all(struct router *router)
 int context_loss(const struct context *context, mitogen_error *err)
 {
 	static const mitogen_error unknown = {.code = MITOGEN_ERR_LOST,
-					      .text = "the context is gone"};
+					      .text = "no route to that context"};
 
 	if (err)
 		*err = context->why ? *context->why : unknown;
@@ -156,6 +170,15 @@ void context_fail_handles(struct router *router, struct context *context, const 
 		if (handle->ops->lost)
 			handle->ops->lost(router, handle, why);
 	}
+}
+
+void context_lose(struct router *router, struct context *context, const mitogen_error *why)
+{
+	mitogen_error placed = *why;
+
+	error_set_where(&placed, context->path, NULL);
+	context_set_state(router, context, CONTEXT_LOST, &placed);
+	context_set_state(router, context, CONTEXT_GONE, NULL);
 }
 
 void context_set_state(struct router *router, struct context *context, enum context_state state,

@@ -43,7 +43,7 @@ struct context {
 /* Takes path over. NULL: no memory. */
 struct context *context_new(struct router *router, uint32_t id, char *path);
 struct context *context_known(const struct router *router, uint32_t id); /* or NULL */
-/* The one with this ID, made if there is none. NULL: no memory. */
+/* The one with this ID, made if there is none; it may be gone already. NULL: no memory. */
 struct context *context_of_id(struct router *router, uint32_t id);
 struct context *context_find(const struct router *router, uint32_t ref); /* or NULL */
 void context_clear_all(struct router *router);
@@ -51,6 +51,8 @@ void context_clear_all(struct router *router);
 /* Tells the watchers. For CONTEXT_LOST, why is copied, and everything that waits for it fails. */
 void context_set_state(struct router *router, struct context *context, enum context_state state,
 		       const mitogen_error *why);
+/* The loss of one that is no child of ours. */
+void context_lose(struct router *router, struct context *context, const mitogen_error *why);
 /* Tells all who wait for an answer from it. They may close other ports meanwhile, but no context. */
 void context_fail_handles(struct router *router, struct context *context, const mitogen_error *why);
 const char *context_state_name(enum context_state state);

@@ -12,6 +12,8 @@
 #include "wire/cursor.h"
 #include "wire/handles.h"
 
+#define PARTIAL_MAX 4096 /* incomplete messages from behind one child */
+
 int handles_add(struct router *router, struct handle *handle, uint32_t number,
 		const struct handle_ops *ops, struct context *respondent)
 {
@@ -44,8 +46,10 @@ void handles_unbind(struct handle *handle)
 
 static void discharge(struct mitogen_message *m)
 {
-	if (m->charged)
+	if (m->charged) {
 		m->charged->partial_bytes -= m->size;
+		m->charged->partial_count--;
+	}
 	m->charged = NULL;
 }
 
@@ -146,13 +150,14 @@ static struct mitogen_message *join(const struct router *router, struct mitogen_
 	return before;
 }
 
-/* Counts what a child has us keep. */
+/* Counts what a neighbour has us keep. */
 static void charge(struct neighbour *from, struct mitogen_message *m)
 {
-	if (!from || from->is_parent)
+	if (!from)
 		return;
 	m->charged = from;
 	from->partial_bytes += m->size;
+	from->partial_count++;
 }
 
 /* Puts the frame behind what came before it. Returns the whole message, or NULL: more is to come. */
@@ -175,10 +180,13 @@ static struct mitogen_message *reassemble(const struct router *router, struct ha
 	if (!(frame->header.flags & FRAME_MORE))
 		return frame;
 	charge(from, frame);
-	if (from && from->partial_bytes > router->max_message) {
+	if (from && !from->is_parent && from->partial_bytes > router->max_message) {
 		discharge(frame);
 		spoil(frame, MITOGEN_ERR_TOO_BIG, "too much is incomplete at the same time");
+		charge(from, frame);
 	}
+	if (from && !from->is_parent && from->partial_count > PARTIAL_MAX)
+		neighbour_fail(from, "too many of its messages are incomplete");
 	list_append(&handle->partial, &frame->link);
 	return NULL;
 }
@@ -210,7 +218,7 @@ static bool is_allowed(struct router *router, const struct handle *handle,
 	return !handle->ops->policy || handle->ops->policy(router, m);
 }
 
-/* What a child may name: who is below it, and the reader. */
+/* What a child may name: who is below it, be it lost, and the reader. */
 static bool may_name(const void *owner, uint32_t id)
 {
 	const struct neighbour *from = owner;

@@ -111,6 +111,9 @@ static int open_source(struct inbox *inbox, uint32_t id, const struct neighbour 
 
 	if (!source || !context)
 		goto no_account;
+	r = MITOGEN_ERR_LOST;
+	if (context->state >= CONTEXT_LOST)
+		goto no_account; /* nobody would hear of its loss again */
 	r = take_account(router, from, &source->account);
 	if (r < 0)
 		goto no_account;

@@ -5,6 +5,8 @@
 #include "core/message.h"
 #include "core/router.h"
 
+#define UNREAD_MAX 10000 /* answers that may wait for a child to read them */
+
 static bool on_frame(struct stream *stream, struct mitogen_message *m)
 {
 	struct neighbour *neighbour = LIST_OWNER(stream, struct neighbour, stream);
@@ -39,7 +41,7 @@ static void on_drained(struct stream *stream)
 {
 	struct neighbour *neighbour = LIST_OWNER(stream, struct neighbour, stream);
 
-	neighbour->unread_failures = 0;
+	neighbour->unread_answers = 0;
 	if (neighbour->events->drained)
 		neighbour->events->drained(neighbour);
 }
@@ -72,6 +74,14 @@ void neighbour_fail(struct neighbour *neighbour, const char *why)
 {
 	neighbour->failed = why;
 	broker_defer(&neighbour->router->broker, &neighbour->failure);
+}
+
+bool neighbour_may_answer(struct neighbour *neighbour)
+{
+	if (neighbour->is_parent || ++neighbour->unread_answers <= UNREAD_MAX)
+		return true;
+	neighbour_fail(neighbour, "it asks and does not read the answers");
+	return false;
 }
 
 void neighbour_close(struct neighbour *neighbour)

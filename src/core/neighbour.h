@@ -28,14 +28,15 @@ struct neighbour {
 	bool is_parent;          /* trusted: may claim any source */
 	struct id_blocks blocks; /* that it may claim as sources; empty for the parent */
 	struct list routes;      /* struct route: what it leads to */
-	size_t route_count;
+	size_t route_bytes;
 	struct map talks; /* IDs that who is beyond it has talked to, core/routes.h */
-	uint32_t last_talk;
-	uint32_t ids_given; /* on demand */
+	uint32_t last_talk, talks_begun;
+	uint32_t ids_given; /* on demand; UINT32_MAX: it gets no more */
 	struct task failure;
-	const char *failed;       /* why */
-	unsigned unread_failures; /* since all that we had for it was written */
-	size_t partial_bytes;     /* of its messages of which more is to come */
+	const char *failed;      /* why */
+	unsigned unread_answers; /* since all that we had for it was written */
+	size_t partial_bytes;    /* of the messages over it of which more is to come */
+	unsigned partial_count;
 };
 
 void neighbour_init(struct neighbour *neighbour, struct router *router, uint32_t id,
@@ -43,5 +44,8 @@ void neighbour_init(struct neighbour *neighbour, struct router *router, uint32_t
 /* Ends the stream soon, as if it were broken, so that all who wait beyond it are told. Any thread,
  * router lock held; why lives for ever. */
 void neighbour_fail(struct neighbour *neighbour, const char *why);
+/* One more answer to what somebody beyond it has asked. True, or the child is being failed, as it asks
+ * and does not read. */
+bool neighbour_may_answer(struct neighbour *neighbour);
 /* Closes the stream and removes its routes. Broker thread. */
 void neighbour_close(struct neighbour *neighbour);

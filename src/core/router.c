@@ -11,8 +11,6 @@
 #include "core/latch.h"
 #include "wire/handles.h"
 
-#define UNREAD_MAX 10000 /* failures that may wait for a child to read them */
-
 static void deliver_local(struct task *task);
 
 int router_init(struct router *router, uint32_t id, const uint32_t *ancestors,
@@ -138,16 +136,13 @@ static void deliver(struct router *router, struct mitogen_message *m, struct nei
 	broker_defer(&router->broker, &router->deliver_local);
 }
 
-/* Why a frame goes no further, or NULL: `to` leads on. */
-static const char *refusal(const struct router *router, const struct neighbour *from,
-			   const struct neighbour *to)
+/* Not between somebody and what is above or below it. */
+static bool goes_across(const struct router *router, const struct neighbour *from,
+			const struct neighbour *to, uint32_t dst_id)
 {
-	if (!to || to == from)
-		return "no route to that context";
-	if (router->is_unidirectional && from && !from->is_parent && !to->is_parent)
-		return "routing is unidirectional: contexts reach only what is above and below "
-		       "them";
-	return NULL;
+	if (from && from->is_parent)
+		return false; /* it has seen to that */
+	return to->is_parent ? !router_is_ancestor(router, dst_id) : from != NULL;
 }
 
 static void reply_dead_as(struct router *router, uint32_t src_id,
@@ -156,45 +151,68 @@ static void reply_dead_as(struct router *router, uint32_t src_id,
 /* To somebody who cannot be reached: with the reason of its loss, where that is known. What our parent
  * sent to somebody below us is answered in that one's name, which who waits for it expects. */
 static void reply_unreachable(struct router *router, const struct mitogen_message *m,
-			      const struct neighbour *from, const char *why)
+			      const struct neighbour *from)
 {
 	const struct context *context = context_known(router, m->header.dst_id);
-	mitogen_error loss;
-	int code = MITOGEN_ERR_LOST;
+	mitogen_error loss = {.code = MITOGEN_ERR_LOST, .text = "no route to that context"};
 
-	if (context && context->state >= CONTEXT_LOST) {
-		code = context_loss(context, &loss);
-		why = loss.text;
-	}
-	reply_dead_as(router, from && from->is_parent ? m->header.dst_id : router->id, m, code,
-		      why);
+	if (context && context->state >= CONTEXT_LOST)
+		context_loss(context, &loss);
+	reply_dead_as(router, from && from->is_parent ? m->header.dst_id : router->id, m, loss.code,
+		      loss.text);
 }
 
+/* Not to a port of ours: on to a neighbour. */
 static void forward(struct router *router, struct mitogen_message *m, struct neighbour *from,
 		    bool now)
 {
 	uint32_t dst_id = m->header.dst_id;
-	struct neighbour *to;
-	const char *why;
+	struct neighbour *to = routes_neighbour(router, dst_id);
 
-	if (dst_id == router->id) {
-		deliver(router, m, from);
-		return;
-	}
-	to = routes_neighbour(router, dst_id);
-	why = refusal(router, from, to);
-	if (!why) {
+	if (!to || to == from) {
+		reply_unreachable(router, m, from);
+	} else if (router->is_unidirectional && goes_across(router, from, to, dst_id)) {
+		router_reply_dead(router, m, MITOGEN_ERR_REFUSED,
+				  "routing is unidirectional: a context reaches only what is above "
+				  "and below it");
+	} else {
 		routes_note_talk(router, from, m->header.src_id, to, dst_id);
-		stream_send(&to->stream, m, now);
+		if (m->header.handle == HANDLE_SHUTDOWN)
+			stream_send_behind(&to->stream, m, NULL);
+		else
+			stream_send(&to->stream, m, now);
 		return;
 	}
-	reply_unreachable(router, m, from, why);
 	message_unref(m);
+}
+
+static void send_on(struct router *router, struct mitogen_message *m, struct neighbour *from,
+		    bool now)
+{
+	if (m->header.dst_id == router->id)
+		deliver(router, m, from);
+	else
+		forward(router, m, from, now);
 }
 
 void router_route(struct router *router, struct mitogen_message *m, struct neighbour *from)
 {
-	forward(router, m, from, false);
+	if (from->is_parent || routes_find(router, m->header.src_id)) {
+		send_on(router, m, from, false);
+		return;
+	}
+	/* its loss would be told to nobody */
+	log_write(LOG_INFO, "%s: a message of context %u, which was not announced, is dropped",
+		  from->name, m->header.src_id);
+	message_unref(m);
+}
+
+void router_send_behind(struct router *router, struct neighbour *to, struct mitogen_message *m,
+			const struct id_blocks *sources)
+{
+	m->header.src_id = m->header.auth_id = router->id;
+	m->header.dst_id = to->id;
+	stream_send_behind(&to->stream, m, sources);
 }
 
 /* Cuts m into frames. 0, or -1: no memory, nothing is left in pieces. */
@@ -265,14 +283,14 @@ static void send_as(struct router *router, uint32_t src_id, struct mitogen_messa
 	m->header.src_id = src_id;
 	m->header.auth_id = src_id;
 	if (m->size <= FRAME_PAYLOAD_MAX || m->header.dst_id == router->id) {
-		forward(router, m, NULL, now);
+		send_on(router, m, NULL, now);
 		return;
 	}
 	list_init(&pieces);
 	if (slice(m, &pieces) < 0)
 		give_up(router, m);
 	while ((node = list_pop(&pieces)) != NULL)
-		forward(router, LIST_OWNER(node, struct mitogen_message, link), NULL,
+		send_on(router, LIST_OWNER(node, struct mitogen_message, link), NULL,
 			now && list_is_empty(&pieces));
 	message_unref(m);
 }
@@ -282,12 +300,17 @@ void router_send(struct router *router, struct mitogen_message *m, bool now)
 	send_as(router, router->id, m, now);
 }
 
-void router_send_behind(struct router *router, struct neighbour *to, struct mitogen_message *m,
-			const struct id_blocks *sources)
+int router_send_shutdown(struct router *router, uint32_t id)
 {
-	m->header.src_id = m->header.auth_id = router->id;
-	m->header.dst_id = to->id;
-	stream_send_behind(&to->stream, m, sources);
+	struct mitogen_message *m = message_new(0);
+
+	if (!m)
+		return MITOGEN_ERR_MEMORY;
+	m->header.kind = FRAME_DEAD;
+	m->header.dst_id = id;
+	m->header.handle = HANDLE_SHUTDOWN;
+	router_send(router, m, false);
+	return 0;
 }
 
 void router_reply(struct router *router, const struct mitogen_message *request,
@@ -323,10 +346,8 @@ static void reply_dead_as(struct router *router, uint32_t src_id,
 	if (request->header.reply_to == 0 || request->header.kind == FRAME_DEAD)
 		return;
 	to = routes_neighbour(router, request->header.src_id);
-	if (to && !to->is_parent && ++to->unread_failures > UNREAD_MAX) {
-		neighbour_fail(to, "it asks and does not read the answers");
+	if (to && !neighbour_may_answer(to))
 		return;
-	}
 	m = message_new_dead(code, text);
 	if (m) {
 		m->header.dst_id = request->header.src_id;

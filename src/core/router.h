@@ -96,7 +96,9 @@ void router_send(struct router *router, struct mitogen_message *m, bool now);
  * waits there now from these sources; NULL: from all. Takes it over. */
 void router_send_behind(struct router *router, struct neighbour *to, struct mitogen_message *m,
 			const struct id_blocks *sources);
-/* The same for a frame that came in over `from` and is checked; NULL: it is ours. */
+/* Asks a context to end, behind everything that is queued for it on the way. 0, or MITOGEN_ERR_MEMORY. */
+int router_send_shutdown(struct router *router, uint32_t id);
+/* Sends a frame on that came in over `from` and is checked. */
 void router_route(struct router *router, struct mitogen_message *m, struct neighbour *from);
 /* Answers request, if it wants an answer, with m's value, a CallError or a failure of the router.
  * The first takes m over. */

@@ -18,6 +18,7 @@ struct route {
 	struct map_node by_id;
 	struct list of_neighbour;
 	struct neighbour *neighbour;
+	size_t size; /* of all this */
 	char name[]; /* how who announced it calls it, below the neighbour; "" if not announced */
 };
 
@@ -25,13 +26,15 @@ struct route {
 struct route *routes_find(const struct router *router, uint32_t id);
 /* Who leads to id: a child's stream, the parent's, or NULL: we, or nobody. */
 struct neighbour *routes_neighbour(const struct router *router, uint32_t id);
-/* name may be NULL. 0, or -1: no memory. */
+/* Instead of the one that there is, if any. name may be NULL. 0, or -1: no memory, nothing is changed. */
 int routes_add(struct router *router, uint32_t id, struct neighbour *neighbour, const char *name);
 void routes_remove(struct router *router, struct route *route);
+/* And the talks with them. Whoever is to hear of the loss has heard of it. */
 void routes_remove_all(struct router *router, struct neighbour *neighbour);
 
 /* A frame of src_id, which came from `from`, goes to dst_id over `to`: those children among the two
- * are told when the other end is lost. */
+ * are told when the other end is lost. Counts against the child that sent it, which has a route to
+ * src_id. */
 void routes_note_talk(struct router *router, struct neighbour *from, uint32_t src_id,
 		      struct neighbour *to, uint32_t dst_id);
 /* Did who is beyond this child talk to id? Forgets it. */

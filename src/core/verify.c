@@ -70,14 +70,6 @@ bool id_blocks_contain(const struct id_blocks *blocks, uint32_t id)
 	return at > 0 && id - blocks->blocks[at - 1].first < blocks->blocks[at - 1].count;
 }
 
-bool id_blocks_overlap(const struct id_blocks *blocks, uint32_t first, uint32_t count)
-{
-	size_t at = count_up_to(blocks, first);
-
-	return id_blocks_contain(blocks, first) ||
-	       (at < blocks->count && blocks->blocks[at].first - first < count);
-}
-
 uint32_t id_blocks_take(struct id_blocks *blocks, uint32_t count, struct id_block *ret)
 {
 	struct id_block *lowest = blocks->blocks;

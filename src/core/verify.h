@@ -23,8 +23,6 @@ struct id_blocks {               /* zeroed is valid and empty */
 /* IDs that the set has not yet. 0, or -1: no memory, nothing was added. */
 int id_blocks_add(struct id_blocks *blocks, uint32_t first, uint32_t count);
 bool id_blocks_contain(const struct id_blocks *blocks, uint32_t id);
-/* Is any of these in the set? */
-bool id_blocks_overlap(const struct id_blocks *blocks, uint32_t first, uint32_t count);
 /* Takes the lowest ones out: count of them, or fewer if they do not follow one another. 0: none are
  * left. */
 uint32_t id_blocks_take(struct id_blocks *blocks, uint32_t count, struct id_block *ret);

@@ -283,10 +283,15 @@ static void due(struct timer *timer)
 	}
 }
 
+/* It ends by itself, or has to. */
+static void expect_end(struct connection *connection)
+{
+	connection->is_asked_to_end = true;
+	set_timer(connection, connection->options.shutdown_ms);
+}
+
 static void shut_down(struct connection *connection, bool urgent)
 {
-	struct mitogen_message *m;
-
 	if (connection->state >= LOSING) {
 		if (urgent)
 			process_signal(&connection->process, SIGKILL, true);
@@ -294,16 +299,10 @@ static void shut_down(struct connection *connection, bool urgent)
 	}
 	if (connection->is_asked_to_end && !urgent)
 		return;
-	connection->is_asked_to_end = true;
-	m = urgent ? NULL : message_new(0); /* behind all calls that are queued, connected or not */
-	if (m) {
-		m->header.kind = FRAME_DEAD;
-		m->header.handle = HANDLE_SHUTDOWN;
-		router_send_behind(connection->router, &connection->neighbour, m, NULL);
-		set_timer(connection, connection->options.shutdown_ms);
-		return;
-	}
-	end_by_force(connection); /* there is no time */
+	expect_end(connection);
+	/* behind all that is queued for it, connected or not */
+	if (urgent || router_send_shutdown(connection->router, connection->context->id) < 0)
+		end_by_force(connection); /* there is no time */
 }
 
 static void close_resident(struct resident *resident, bool urgent)
@@ -336,7 +335,8 @@ void connection_shutdown_for(struct context *context, struct mitogen_message *m)
 	struct connection *connection = context->connection;
 
 	list_append(&connection->shutdown_calls, &m->link);
-	shut_down(connection, false);
+	if (connection->state < LOSING && !connection->is_asked_to_end)
+		expect_end(connection);
 }
 
 /* ---- The beginning ---- */
@@ -363,7 +363,6 @@ static ptrdiff_t greeting(struct neighbour *neighbour, const uint8_t *data, size
 		timer_cancel(&connection->timer);
 	set_state(connection, UP);
 	output_set_name(&connection->output, connection->context->path);
-	route_monitor_announce(connection->router, connection->context);
 	answer_connect_call(connection, NULL);
 	context_set_state(connection->router, connection->context, CONTEXT_READY, NULL);
 	return (ptrdiff_t)length;
@@ -511,9 +510,11 @@ static struct connection *new_connection(struct router *router, const struct con
 	connection->ids = *ids;
 	connection->options = *options;
 	connection->options.name = NULL;
+	connection->options.environment = NULL;
 	connection->options.image = options->image ? sys_strdup(options->image) : NULL;
 	list_init(&connection->shutdown_calls);
-	connection->environment = environment_copy();
+	connection->environment = options->environment ? environment_copy_of(options->environment)
+						       : environment_copy();
 	if (!connection->environment || (options->image && !connection->options.image))
 		goto no_path;
 	connection->context = context_new(router, ids->first, path);
@@ -581,6 +582,7 @@ int connection_start(struct router *router, const struct connect_method *method,
 		lose(connection, &error);
 		return error_set_memory(err);
 	}
+	route_monitor_announce(router, connection->context);
 	set_timer(connection, options->connect_timeout_ms);
 	broker_defer(&router->broker, &connection->start);
 	*ret = connection->context;

@@ -20,8 +20,9 @@ struct process;
 struct router;
 
 struct connect_options {
-	const char *name;  /* the last part of the path; NULL: made from the method */
-	const char *image; /* the program; NULL: this one */
+	const char *name;         /* the last part of the path; NULL: made from the method */
+	const char *image;        /* the program; NULL: this one */
+	char *const *environment; /* that it gets; NULL: ours, of now */
 	int connect_timeout_ms;
 	int shutdown_ms;
 	bool fork_server; /* the child gets one */
@@ -54,8 +55,8 @@ int connection_start(struct router *router, const struct connect_method *method,
 /* Ends the child of this context, if it is ours: asks, after shutdown_ms kills. Router lock held, any
  * thread. */
 void connection_shutdown(struct router *router, struct context *context);
-/* The same, asked for by the call m, taken over, which is answered when the child is reaped. Broker
- * thread. */
+/* Answers the call m, taken over, when the child is reaped, which its caller has asked to end; after
+ * shutdown_ms kills it. Broker thread. */
 void connection_shutdown_for(struct context *context, struct mitogen_message *m);
 /* Answers the call m, taken over, when the child that was just started is up or has failed. */
 void connection_answer_when_up(struct context *context, struct mitogen_message *m);

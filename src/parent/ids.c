@@ -9,6 +9,7 @@
 #include "core/context.h"
 #include "core/latch.h"
 #include "core/router.h"
+#include "parent/route_monitor.h"
 #include "wire/cursor.h"
 #include "wire/handles.h"
 
@@ -88,7 +89,11 @@ static int pass_grant(struct router *router, struct neighbour *to, uint32_t via,
 		return MITOGEN_ERR_MEMORY;
 	if (is_context && routes_add(router, ids->first, to, NULL) < 0)
 		return MITOGEN_ERR_MEMORY;
-	return send_numbers(router, to->id, HANDLE_GRANT_ID, numbers, 4);
+	if (send_numbers(router, to->id, HANDLE_GRANT_ID, numbers, 4) == 0)
+		return 0;
+	if (is_context)
+		routes_remove(router, routes_find(router, ids->first));
+	return MITOGEN_ERR_MEMORY;
 }
 
 int ids_grant_below(struct router *router, const struct context *via, const struct id_block *ids)
@@ -103,9 +108,34 @@ static void add_to_supply(struct router *router, const struct id_block *ids)
 	answer_waiters(router, router->supply.count > 0);
 }
 
+/* IDs that one below us has asked for. */
+static void grant_below(struct router *router, struct neighbour *to, uint32_t context,
+			const struct id_block *ids)
+{
+	if (neighbour_may_answer(to) && pass_grant(router, to, context, ids, false) < 0)
+		neighbour_fail(to, "out of memory");
+}
+
+/* Shows a context the way to via; or says to those above, who have shown it, that there is none. */
+static void lead_below(struct router *router, struct neighbour *to, uint32_t via,
+		       const struct id_block *ids)
+{
+	mitogen_error error;
+
+	if (!to) {
+		error_set(&error, MITOGEN_ERR_LOST,
+			  "context %u, via which it was to be started, is lost", via);
+		route_monitor_refuse(router, ids->first, &error);
+	} else if (pass_grant(router, to, via, ids, true) < 0) {
+		error_set_memory(&error);
+		route_monitor_refuse(router, ids->first, &error);
+		neighbour_fail(to, "out of memory");
+	}
+}
+
 static void receive_grant(struct router *router, struct handle *handle, struct mitogen_message *m)
 {
-	uint32_t numbers[4];
+	uint32_t numbers[4], via;
 	struct neighbour *to;
 	struct id_block ids;
 
@@ -116,28 +146,50 @@ static void receive_grant(struct router *router, struct handle *handle, struct m
 		return;
 	}
 	message_unref(m);
+	via = numbers[0];
 	ids = (struct id_block){numbers[1], numbers[2]};
-	to = routes_neighbour(router, numbers[0]);
-	if (numbers[0] == router->id && !numbers[3])
+	to = routes_neighbour(router, via);
+	if (to && to->is_parent)
+		to = NULL; /* it was below us, and is lost */
+	if (via == router->id && !numbers[3])
 		add_to_supply(router, &ids);
-	else if (to && !to->is_parent && pass_grant(router, to, numbers[0], &ids, numbers[3]) < 0)
-		neighbour_fail(to, "out of memory");
-	/* otherwise via is lost, which its requester is about to hear */
+	else if (via != router->id && numbers[3]) /* we ourselves: the request comes next */
+		lead_below(router, to, via, &ids);
+	else if (to)
+		grant_below(router, to, via, &ids);
 }
 
 /* ---- ALLOCATE_ID: [context, count] ---- */
 
-static void grant(struct router *router, struct neighbour *to, uint32_t context, uint32_t count)
+static bool is_within_quota(const struct router *router, struct neighbour *from, uint32_t count)
+{
+	uint32_t limit = router->parent ? IDS_BELOW_MAX : IDS_PER_CHILD_MAX;
+
+	if (from->ids_given <= limit - count) {
+		from->ids_given += count;
+		return true;
+	}
+	if (from->ids_given != UINT32_MAX)
+		log_write(LOG_ERROR, "%s: it has been given %u context IDs and gets no more",
+			  from->name, from->ids_given);
+	from->ids_given = UINT32_MAX;
+	return false;
+}
+
+static void answer_request(struct router *router, struct neighbour *from, const uint32_t numbers[2])
 {
 	struct id_block ids = {0, 0};
 
-	if (to->ids_given + count > IDS_PER_CHILD_MAX)
-		log_write(LOG_ERROR, "%s: it has been given %u context IDs and gets no more",
-			  to->name, to->ids_given);
-	else
-		to->ids_given += id_blocks_take(&router->supply, count, &ids);
-	if (pass_grant(router, to, context, &ids, false) < 0)
-		neighbour_fail(to, "out of memory");
+	if (is_within_quota(router, from, numbers[1])) {
+		if (router->parent) {
+			if (send_numbers(router, router->parent->id, HANDLE_ALLOCATE_ID, numbers,
+					 2) < 0)
+				neighbour_fail(from, "out of memory");
+			return;
+		}
+		id_blocks_take(&router->supply, numbers[1], &ids);
+	}
+	grant_below(router, from, numbers[0], &ids);
 }
 
 static void receive_request(struct router *router, struct handle *handle, struct mitogen_message *m)
@@ -149,21 +201,20 @@ static void receive_request(struct router *router, struct handle *handle, struct
 	if (!read_numbers(m, numbers, 2) || !id_blocks_contain(&from->blocks, numbers[0]) ||
 	    numbers[1] == 0 || numbers[1] > IDS_PER_BLOCK)
 		neighbour_fail(from, "it asked for context IDs that are not its own to ask for");
-	else if (!router->parent)
-		grant(router, from, numbers[0], numbers[1]);
-	else if (send_numbers(router, router->parent->id, HANDLE_ALLOCATE_ID, numbers, 2) < 0)
-		neighbour_fail(from, "out of memory");
+	else
+		answer_request(router, from, numbers);
 	message_unref(m);
 }
 
-bool ids_request(struct router *router)
+int ids_request(struct router *router)
 {
 	const uint32_t numbers[] = {router->id, IDS_PER_BLOCK};
 
 	if (!router->parent)
-		return false;
-	return !list_is_empty(&router->id_waiters) ||
-	       send_numbers(router, router->parent->id, HANDLE_ALLOCATE_ID, numbers, 2) == 0;
+		return MITOGEN_ERR_NO_IDS;
+	if (!list_is_empty(&router->id_waiters))
+		return 0;
+	return send_numbers(router, router->parent->id, HANDLE_ALLOCATE_ID, numbers, 2);
 }
 
 /* ---- The ports ---- */

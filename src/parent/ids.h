@@ -18,7 +18,8 @@ struct neighbour;
 struct router;
 
 #define IDS_PER_BLOCK     1000u
-#define IDS_PER_CHILD_MAX 1000000u /* that a child of the master gets on demand */
+#define IDS_PER_CHILD_MAX 1000000u /* that a child of the master gets on demand, and all below it */
+#define IDS_BELOW_MAX     100000u  /* the same of a child further down: one does not use up all */
 
 /* Somebody who waits for IDs; a message comes to the latch, a failure if there are none. */
 struct id_waiter {
@@ -33,8 +34,9 @@ void ids_close(struct router *router);
 /* Takes IDs for a new context from what this process has: the first is the context's own, the others
  * are for what it starts. 0, or MITOGEN_ERR_NO_IDS: none are here. */
 int ids_take(struct router *router, struct id_block *ret);
-/* Asks for more, unless that is under way. Any thread. False: nobody is left to ask. */
-bool ids_request(struct router *router);
+/* Asks for more, unless that is under way. Any thread. 0, or a code: MITOGEN_ERR_NO_IDS: nobody is left
+ * to ask. */
+int ids_request(struct router *router);
 /* Tells the way from here to via that the first of these is a context which via will start, and the
  * others are its own. 0, or MITOGEN_ERR_MEMORY. Any thread. */
 int ids_grant_below(struct router *router, const struct context *via, const struct id_block *ids);

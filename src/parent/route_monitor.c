@@ -12,10 +12,10 @@
 #include "wire/cursor.h"
 #include "wire/handles.h"
 
-#define LOST_PER_MESSAGE 1000   /* IDs in one DEL_ROUTE; keeps it within a frame */
-#define NAME_MAX_SIZE    1024   /* bytes of an announced name; what is longer is cut */
-#define PART_MAX_SIZE    256    /* what a router puts before the name, at most */
-#define ANNOUNCED_MAX    100000 /* contexts behind one child at the same time */
+#define LOST_PER_MESSAGE 1000        /* IDs in one DEL_ROUTE; keeps it within a frame */
+#define NAME_MAX_SIZE    1024        /* bytes of an announced name; what is longer is cut */
+#define PART_MAX_SIZE    256         /* what a router puts before the name, at most */
+#define ROUTES_MAX_SIZE  (16u << 20) /* bytes of routes to what is behind one child */
 
 /* ---- ADD_ROUTE: [ID, its name below the sender] ---- */
 
@@ -66,27 +66,26 @@ static bool read_route(const struct mitogen_message *m, uint32_t *ret_id, char *
 	if (m->header.kind != FRAME_CBOR || cursor_list(&c, &count) < 0 || count != 2 ||
 	    cursor_u32(&c, ret_id) < 0 || cursor_string(&c, CBOR_TEXT, &data, &length) < 0)
 		return false;
-	escape_text(name, size, data, length);
+	escape_again(name, size, data, length); /* by who has named it first */
 	return true;
 }
 
-/* A context below a child, which has come up. */
+/* A context below a child. */
 static void add_route(struct router *router, struct neighbour *from, uint32_t id, const char *name)
 {
 	const struct route *route = routes_find(router, id);
-	struct context *context = context_known(router, id);
 	char below[NAME_MAX_SIZE + PART_MAX_SIZE];
 
-	if (!route && from->route_count >= ANNOUNCED_MAX) {
+	if (route && *route->name)
+		return;
+	if (from->route_bytes >= ROUTES_MAX_SIZE) {
 		neighbour_fail(from, "it announced too many contexts");
 		return;
 	}
-	if (!route && routes_add(router, id, from, name) < 0) {
+	if (routes_add(router, id, from, name) < 0) {
 		neighbour_fail(from, "out of memory");
 		return;
 	}
-	if (context)
-		context_set_state(router, context, CONTEXT_READY, NULL);
 	snprintf(below, sizeof(below), "%.*s/%s", PART_MAX_SIZE - 2, below_us(router, from->name),
 		 name);
 	announce(router, id, below);
@@ -116,21 +115,9 @@ struct loss {
 	char text[sizeof(((mitogen_error *)NULL)->text)];
 };
 
-/* The last words of the lost go first. */
-static void send_behind(struct router *router, struct neighbour *to, struct mitogen_message *m,
-			const uint32_t *ids, size_t count)
-{
-	struct id_blocks lost = {0};
-	bool is_complete = true;
-
-	for (size_t i = 0; i < count; i++)
-		is_complete &= id_blocks_add(&lost, ids[i], 1) == 0;
-	router_send_behind(router, to, m, is_complete ? &lost : NULL);
-	id_blocks_clear(&lost);
-}
-
+/* Behind what they had sent; lost: NULL: behind everything. */
 static void send_loss(struct router *router, struct neighbour *to, const uint32_t *ids,
-		      size_t count, const struct loss *loss)
+		      size_t count, const struct loss *loss, const struct id_blocks *lost)
 {
 	struct mitogen_writer w;
 	struct mitogen_message *m;
@@ -149,17 +136,12 @@ static void send_loss(struct router *router, struct neighbour *to, const uint32_
 		return;
 	}
 	m->header.handle = HANDLE_DEL_ROUTE;
-	send_behind(router, to, m, ids, count);
-}
-
-static bool is_router_child(const struct router *router, const struct neighbour *neighbour)
-{
-	return neighbour && neighbour != router->parent;
+	router_send_behind(router, to, m, lost);
 }
 
 /* Tells the other children that have talked to the lost. */
 static void tell_children(struct router *router, const struct neighbour *from,
-			  const struct loss *loss)
+			  const struct loss *loss, const struct id_blocks *lost)
 {
 	LIST_FOR_EACH (node, &router->neighbours) {
 		struct neighbour *to = LIST_OWNER(node, struct neighbour, link);
@@ -172,7 +154,7 @@ static void tell_children(struct router *router, const struct neighbour *from,
 			if (routes_take_talk(to, loss->ids[i]))
 				ids[count++] = loss->ids[i];
 		if (count > 0)
-			send_loss(router, to, ids, count, loss);
+			send_loss(router, to, ids, count, loss, lost);
 	}
 }
 
@@ -186,28 +168,37 @@ static void lose_contexts(struct router *router, const struct loss *loss)
 		if (!context || context->connection)
 			continue;
 		error_set(&error, loss->code, "%s", loss->text);
-		error_set_where(&error, context->path, NULL);
-		context_set_state(router, context, CONTEXT_LOST, &error);
-		context_set_state(router, context, CONTEXT_GONE, NULL);
+		context_lose(router, context, &error);
 	}
+}
+
+/* The lost ones as a set. 0, or -1: no memory. */
+static int collect(const struct loss *loss, struct id_blocks *ret)
+{
+	for (size_t i = 0; i < loss->count; i++)
+		if (!id_blocks_contain(ret, loss->ids[i]) &&
+		    id_blocks_add(ret, loss->ids[i], 1) < 0)
+			return -1;
+	return 0;
 }
 
 /* from: who told us, or the lost child itself. */
 static void spread_loss(struct router *router, const struct neighbour *from,
 			const struct loss *loss)
 {
+	struct id_blocks set = {0}, *lost = &set;
+
 	if (loss->count == 0)
 		return;
+	if (collect(loss, &set) < 0)
+		lost = NULL;
+	if (lost && from->partial_count > 0)
+		handles_drop_partial(router, lost);
 	lose_contexts(router, loss);
-	if (is_router_child(router, from) && router->parent)
-		send_loss(router, router->parent, loss->ids, loss->count, loss);
-	tell_children(router, from, loss);
-}
-
-static void set_text(struct loss *loss, int code, const char *text)
-{
-	loss->code = code;
-	snprintf(loss->text, sizeof(loss->text), "%s", text);
+	if (!from->is_parent && router->parent)
+		send_loss(router, router->parent, loss->ids, loss->count, loss, lost);
+	tell_children(router, from, loss, lost);
+	id_blocks_clear(&set);
 }
 
 void route_monitor_lose(struct router *router, struct neighbour *neighbour,
@@ -218,9 +209,10 @@ void route_monitor_lose(struct router *router, struct neighbour *neighbour,
 
 	if (own && own->neighbour == neighbour)
 		routes_remove(router, own);
-	set_text(&loss, why->code, why->text);
+	loss.code = why->code;
+	snprintf(loss.text, sizeof(loss.text), "%s", why->text);
 	spread_loss(router, neighbour, &loss);
-	set_text(&loss, MITOGEN_ERR_LOST, "");
+	loss.code = MITOGEN_ERR_LOST;
 	snprintf(loss.text, sizeof(loss.text),
 		 "the context was lost with %s, through which it was reached: %.1400s",
 		 neighbour->name, why->text);
@@ -236,6 +228,18 @@ void route_monitor_lose(struct router *router, struct neighbour *neighbour,
 		}
 		spread_loss(router, neighbour, &loss);
 	}
+}
+
+void route_monitor_refuse(struct router *router, uint32_t id, const mitogen_error *why)
+{
+	struct loss loss = {.count = 1, .ids = {id}};
+
+	if (!router->parent)
+		return;
+	loss.code = why->code;
+	snprintf(loss.text, sizeof(loss.text), "the context could not be started: %.1500s",
+		 why->text);
+	send_loss(router, router->parent, loss.ids, 1, &loss, NULL);
 }
 
 static bool read_loss(const struct mitogen_message *m, struct loss *ret)

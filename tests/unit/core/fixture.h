@@ -185,6 +185,13 @@ SHARED int pair_teardown(void **state)
 	return 0;
 }
 
+/* The child has announced these to the master. */
+SHARED void pair_announce(uint32_t first, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		assert_int_equal(routes_add(&pair.master, first + i, &pair.below, "x"), 0);
+}
+
 /* The child is lost, as if its process had ended. */
 SHARED void pair_lose_child(void)
 {

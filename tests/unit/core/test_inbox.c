@@ -35,6 +35,7 @@ static const struct handle_ops heard_ops = {.receive = hear};
 static int setup(void **state)
 {
 	pair_setup(state);
+	pair_announce(CHILD_ID + 1, CHILD_IDS - 1);
 	failures = 0;
 	latch = latch_new();
 	assert_int_equal(handles_add(&pair.child, &heard, 0, &heard_ops, NULL), 0);

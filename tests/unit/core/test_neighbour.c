@@ -39,9 +39,19 @@ static void send_as(uint32_t src_id, uint32_t auth_id)
 static void a_child_speaks_for_its_block(void **state)
 {
 	(void)state;
+	pair_announce(CHILD_ID + CHILD_IDS - 1, 1);
 	send_as(CHILD_ID, CHILD_ID);
 	send_as(CHILD_ID + CHILD_IDS - 1, CHILD_ID);
 	assert_int_equal(received, 2);
+	assert_null(pair.ended);
+}
+
+/* Of its loss nobody would hear. */
+static void who_was_not_announced_is_not_heard(void **state)
+{
+	(void)state;
+	send_as(CHILD_ID + 1, CHILD_ID);
+	assert_int_equal(received, 0);
 	assert_null(pair.ended);
 }
 
@@ -120,6 +130,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_child_speaks_for_its_block, setup, pair_teardown),
+		cmocka_unit_test_setup_teardown(who_was_not_announced_is_not_heard, setup,
+						pair_teardown),
 		cmocka_unit_test_setup_teardown(foreign_names_close_the_stream, setup,
 						pair_teardown),
 		cmocka_unit_test_setup_teardown(a_parent_may_pass_on_anybody, setup, pair_teardown),
