@@ -26,6 +26,7 @@ SERIES = {
     "child-ready.tiny": ("µs", "start and reap a program that only exits"),
     "child-ready.agent": ("µs", "local child ready, the agent"),
     "child-ready.self": ("µs", "local child ready, a static glibc program"),
+    "child-ready.fork": ("µs", "forked child ready, the same program"),
     "child-ready.python": ("µs", "local child ready, Python Mitogen"),
     "child-memory.one": ("kB", "PSS of an idle child, alone"),
     "child-memory.many": ("kB", "PSS of an idle child, one of 300"),

@@ -23,8 +23,13 @@
 #include "base/sys.h"
 #include "core/process.h"
 
-#define OWNER_ENDED     SIGHUP /* what the kernel sends us then; nobody else has a reason to */
-#define THREADS_GONE_MS 100    /* until threads that have ended are listed no more */
+#define OWNER_ENDED SIGHUP /* what the kernel sends us then; nobody else has a reason to */
+#ifdef __SANITIZE_THREAD__
+#define FIRST_THREADS 2 /* ThreadSanitizer has one of its own */
+#else
+#define FIRST_THREADS 1
+#endif
+#define THREADS_GONE_MS 100 /* until threads that have ended are listed no more */
 
 struct child {
 	struct map_node by_number, by_pid;
@@ -268,7 +273,7 @@ static int check_threads(mitogen_error *err)
 	int64_t deadline = clock_deadline(THREADS_GONE_MS);
 	unsigned long count;
 
-	while ((count = count_threads()) > 1) {
+	while ((count = count_threads()) > FIRST_THREADS) {
 		if (clock_ms() >= deadline)
 			return error_set(
 				err, MITOGEN_ERR_USAGE,
