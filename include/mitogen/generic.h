@@ -170,6 +170,9 @@ static inline mitogen_value mitogen_value_same(mitogen_value x)
 #define mitogen_call_no_reply(context, fn, ...)                                                    \
 	mitogen_call_no_reply_with((context), MITOGEN_TARGET(fn), MITOGEN_ERR(__VA_ARGS__),      \
 				   MITOGEN_VALUES(__VA_ARGS__))
+#define mitogen_channel_open(context, fn, ...)                                                     \
+	mitogen_channel_open_with((context), MITOGEN_TARGET(fn), MITOGEN_ERR(__VA_ARGS__),         \
+				  MITOGEN_VALUES(__VA_ARGS__))
 #define mitogen_reply(m, ...)                                                                      \
 	mitogen_reply_with((m), MITOGEN_ERR(__VA_ARGS__), MITOGEN_VALUES(__VA_ARGS__))
 #define mitogen_send(to, ...)                                                                      \

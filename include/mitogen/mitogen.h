@@ -318,6 +318,24 @@ mitogen_sender mitogen_sender_within(mitogen_sender to, int timeout_ms);
  * mitogen_send fail; sending again begins anew. */
 void mitogen_sender_close(mitogen_sender to);
 
+/* ---- Channels ----------------------------------------------------------------------------- */
+
+/* mitogen_channel_open(context, function, &err, [value, ...])
+ *   Calls the function, with a queue each way while it runs. What it sends comes to channel.rx; the
+ *   last message there, MITOGEN_EVENT_RESULT, is its result, or the one failure, whatever happens to
+ *   the call; behind that MITOGEN_ERR_CLOSED. What goes to channel.tx comes to the function, until
+ *   it returns: then sending fails. Does not wait. {0}: an error. A time limit of the context is
+ *   tx's. A function that does nothing with its channel is called as by mitogen_call.
+ * mitogen_message_channel(m): in the function, its end; both are none if the call came without. The
+ *   caller's close, or its loss, is a failed message there, as any sender's. */
+MITOGEN_MUST mitogen_channel mitogen_channel_open_with(mitogen_context context,
+						       mitogen_function *function, const char *name,
+						       mitogen_error *err,
+						       const mitogen_value *values, size_t count);
+mitogen_channel mitogen_message_channel(const mitogen_message *m);
+/* Either end, for good: who waits at the other one is woken. The function runs on. */
+void mitogen_channel_close(mitogen_channel channel);
+
 /* ---- Programs ----------------------------------------------------------------------------- */
 
 typedef struct mitogen_exec_options {

@@ -34,6 +34,11 @@ typedef struct mitogen_sender { /* the address of a port, which travels as a val
 	int32_t within_ms; /* waits through this copy end after so long; 0: no limit */
 } mitogen_sender;
 
+typedef struct mitogen_channel { /* one end of it */
+	mitogen_receiver rx;
+	mitogen_sender tx;
+} mitogen_channel;
+
 typedef struct mitogen_process {
 	uint32_t router, ref;
 } mitogen_process;
@@ -157,13 +162,14 @@ typedef struct mitogen_cursor {
 
 /* ---- Programs ---- */
 
-typedef enum mitogen_event {   /* what a message that a process sends to its receiver says */
-	MITOGEN_EVENT_NONE,    /* not of a process */
+typedef enum mitogen_event {   /* what a message of a program or a channel says */
+	MITOGEN_EVENT_NONE,    /* any other message */
 	MITOGEN_EVENT_STARTED, /* its PID, int */
 	MITOGEN_EVENT_STDOUT,  /* bytes */
 	MITOGEN_EVENT_STDERR,  /* bytes */
 	MITOGEN_EVENT_ROOM,    /* writing to stdin is possible again; no value */
 	MITOGEN_EVENT_EXIT, /* the last: its exit status, int, -N if signal N killed it; or the failure */
+	MITOGEN_EVENT_RESULT, /* the last of a channel: the function's result or failure */
 } mitogen_event;
 
 /* ---- Functions of the program that the library calls ---- */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "core/call.h"
+#include "api/call.h"
 
 #include <mitogen/mitogen.h>
 #include <string.h>
@@ -10,6 +10,7 @@
 #include "api/value.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "core/call.h"
 #include "core/context.h"
 #include "core/dispatch.h"
 #include "core/export.h"
@@ -18,8 +19,7 @@
 
 #define BUILTIN_PREFIX "mitogen." /* no exported function's: their names are words of C */
 
-/* The name that travels, or NULL with err set. */
-static const char *name_of(mitogen_function *function, const char *name, mitogen_error *err)
+const char *call_name(mitogen_function *function, const char *name, mitogen_error *err)
 {
 	const mitogen_export *entry;
 
@@ -38,10 +38,10 @@ static bool is_builtin(const char *name)
 	return strncmp(name, BUILTIN_PREFIX, strlen(BUILTIN_PREFIX)) == 0;
 }
 
-/* The request as a message; NULL with err set and *ret_code. */
-static struct mitogen_message *make_request(const char *name, uint32_t chain,
-					    const mitogen_value *values, size_t count,
-					    mitogen_error *err, int *ret_code)
+struct mitogen_message *call_request(struct api_router *api, mitogen_context handle,
+				     const char *name, bool with_channel,
+				     const mitogen_value *values, size_t count, mitogen_error *err,
+				     int *ret_code)
 {
 	struct mitogen_writer w;
 	struct mitogen_message *m;
@@ -49,17 +49,28 @@ static struct mitogen_message *make_request(const char *name, uint32_t chain,
 
 	message_writer_init(&w);
 	if (is_builtin(name))
-		call_write_head(&w, chain > 0, "mitogen", name + strlen(BUILTIN_PREFIX),
+		call_write_head(&w, handle.chain > 0, "mitogen", name + strlen(BUILTIN_PREFIX),
 				values_count(values, count));
 	else
-		call_write_head(&w, chain > 0, NULL, name, values_count(values, count));
+		call_write_head(&w, handle.chain > 0, NULL, name, values_count(values, count));
 	values_write(&w, values, count);
-	call_write_tail(&w);
-	m = message_from_writer(&w, &error);
-	if (m)
-		m->chain = chain;
+	if (with_channel)
+		call_write_channel_tail(&w);
 	else
+		call_write_tail(&w);
+	m = message_from_writer(&w, &error);
+	if (!m) {
 		*ret_code = values_fail(error, name, err);
+		return NULL;
+	}
+	if (m->size > api->router->max_message) {
+		*ret_code = error_set(err, MITOGEN_ERR_TOO_BIG,
+				      "%s: %zu bytes of arguments, the limit is %zu", name, m->size,
+				      api->router->max_message);
+		message_unref(m);
+		return NULL;
+	}
+	m->chain = handle.chain;
 	return m;
 }
 
@@ -69,10 +80,9 @@ static int fail_no_context(mitogen_context handle, mitogen_error *err)
 			  : api_fail_none(err, "context");
 }
 
-/* Takes m over. 0 or a code. */
-static int send_request(struct api_router *api, mitogen_context handle, struct mitogen_message *m,
-			const char *name, struct call_target *target, bool waits,
-			uint32_t *ret_reply, mitogen_error *err)
+int call_send(struct api_router *api, mitogen_context handle, struct mitogen_message *m,
+	      const char *name, struct call_target *target, bool waits, uint32_t *ret_reply,
+	      mitogen_error *err)
 {
 	struct context *context;
 	int r;
@@ -106,17 +116,8 @@ static int start(struct api_router *api, mitogen_context handle, const char *nam
 	struct mitogen_message *m;
 	int r = 0;
 
-	m = make_request(name, handle.chain, values, count, err, &r);
-	if (!m)
-		return r;
-	if (m->size > api->router->max_message) {
-		r = error_set(err, MITOGEN_ERR_TOO_BIG,
-			      "%s: %zu bytes of arguments, the limit is %zu", name, m->size,
-			      api->router->max_message);
-		message_unref(m);
-		return r;
-	}
-	return send_request(api, handle, m, name, target, waits, ret_reply, err);
+	m = call_request(api, handle, name, false, values, count, err, &r);
+	return m ? call_send(api, handle, m, name, target, waits, ret_reply, err) : r;
 }
 
 static int64_t deadline_of(mitogen_context handle)
@@ -162,7 +163,7 @@ static int take_result(struct mitogen_message *m, mitogen_out ret, mitogen_error
 	} else if (ret.to && ret.type == MITOGEN_OUT_MESSAGE) {
 		mitogen_message **to = ret.to;
 
-		message_release(*to);
+		mitogen_message_unref(*to);
 		*to = m;
 		return 0;
 	} else if (ret.to) {
@@ -184,7 +185,7 @@ int mitogen_call_with(mitogen_context handle, mitogen_function *function, const 
 
 	if (!api)
 		return r;
-	name = name_of(function, name, err);
+	name = call_name(function, name, err);
 	r = name ? api_check_wait(api, err) : MITOGEN_ERR_UNKNOWN;
 	target.latch = r == 0 ? latch_new() : NULL;
 	if (target.latch)
@@ -213,7 +214,7 @@ int mitogen_call_async_with(mitogen_context handle, mitogen_function *function, 
 
 	if (!api)
 		return r;
-	name = name_of(function, name, err);
+	name = call_name(function, name, err);
 	target.latch = name ? receiver_latch(api, receiver, err, &r) : NULL;
 	if (target.latch)
 		r = start(api, handle, name, values, count, &target, false, NULL, err);
@@ -234,7 +235,7 @@ int mitogen_call_no_reply_with(mitogen_context handle, mitogen_function *functio
 
 	if (!api)
 		return r;
-	name = name_of(function, name, err);
+	name = call_name(function, name, err);
 	r = name ? start(api, handle, name, values, count, NULL, false, NULL, err)
 		 : MITOGEN_ERR_UNKNOWN;
 	if (r < 0)

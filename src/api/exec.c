@@ -255,20 +255,15 @@ static void note(struct process_object *process, const struct mitogen_message *m
 }
 
 /* The user has done with a piece of output: there is room for as much again. */
-static void output_released(const struct mitogen_message *m)
+static void output_released(struct router *router, const struct mitogen_message *m)
 {
-	struct api_router *api = api_lock(m->router_ref, NULL, NULL);
-	struct process_object *process;
+	struct process_object *process = find(api_of(router), m->process_ref);
 
-	if (!api)
-		return;
-	process = find(api, m->process_ref);
 	if (process)
-		inflow_consumed(api->router,
+		inflow_consumed(router,
 				m->event == MITOGEN_EVENT_STDOUT ? &process->out.flow
 								 : &process->err.flow,
 				m->size);
-	api_unlock(api);
 }
 
 static void put_output(struct output *output, struct mitogen_message *m)

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 
+#include "api/channel.h"
 #include "api/receiver.h"
 #include "base/error.h"
 #include "core/context.h"
@@ -40,9 +41,14 @@ static struct api_router *find_free(void)
 	return NULL;
 }
 
+struct api_router *api_of(const struct router *router)
+{
+	return slot_of(router->api_ref);
+}
+
 static void closing(struct router *router)
 {
-	receivers_close(slot_of(router->api_ref));
+	receivers_close(api_of(router));
 }
 
 struct api_router *api_add(struct router *router)
@@ -62,6 +68,7 @@ struct api_router *api_add(struct router *router)
 		};
 		router->api_ref = api->ref;
 		router->on_closing = closing;
+		router->channels = &channel_ops;
 	}
 	pthread_mutex_unlock(&lock);
 	return api;

@@ -28,6 +28,8 @@ struct api_router { /* what the interface keeps beside a router; maps under the 
 
 /* Gives router a public number, router->api_ref. NULL: too many routers. */
 struct api_router *api_add(struct router *router);
+/* Of a router that has one. */
+struct api_router *api_of(const struct router *router);
 /* Lets nobody in any more: the router, for the one who closes it. NULL: it is closed, and who did that
  * has finished; or this thread must not close it. */
 struct api_router *api_begin_close(uint32_t ref);

@@ -14,7 +14,14 @@ mitogen_message *mitogen_message_ref(mitogen_message *m)
 
 void mitogen_message_unref(mitogen_message *m)
 {
-	message_release(m);
+	struct api_router *api = m && m->released ? api_lock(m->router_ref, NULL, NULL) : NULL;
+
+	if (!api) {
+		message_unref(m);
+		return;
+	}
+	message_release(api->router, m);
+	api_unlock(api);
 }
 
 mitogen_router mitogen_message_router(const mitogen_message *m)

@@ -11,18 +11,17 @@
 #include "core/latch.h"
 #include "core/router.h"
 
-struct receiver {
-	struct map_node by_ref;
-	struct latch *latch;
-	bool has_port;
-	struct inbox inbox; /* what is sent to the port */
-};
-
-static struct receiver *find(const struct api_router *api, uint32_t ref)
+struct receiver *receiver_find(const struct api_router *api, mitogen_receiver handle)
 {
-	struct map_node *node = map_get(&api->receivers, ref);
+	struct map_node *node =
+		handle.router == api->ref ? map_get(&api->receivers, handle.ref) : NULL;
 
 	return node ? MAP_OWNER(node, struct receiver, by_ref) : NULL;
+}
+
+mitogen_receiver receiver_handle(const struct api_router *api, const struct receiver *receiver)
+{
+	return (mitogen_receiver){.router = api->ref, .ref = receiver->by_ref.key};
 }
 
 static int fail_closed(mitogen_receiver handle, mitogen_error *err)
@@ -39,13 +38,27 @@ struct latch *receiver_latch(struct api_router *api, mitogen_receiver handle, mi
 	struct receiver *receiver;
 
 	broker_lock(&api->router->broker);
-	receiver = handle.router == api->ref ? find(api, handle.ref) : NULL;
+	receiver = receiver_find(api, handle);
 	if (receiver)
 		latch = latch_ref(receiver->latch);
 	broker_unlock(&api->router->broker);
 	if (latch)
 		return latch;
 	*ret_code = fail_closed(handle, err);
+	return NULL;
+}
+
+struct receiver *receiver_add(struct api_router *api)
+{
+	struct receiver *receiver = sys.calloc(1, sizeof(*receiver));
+
+	if (!receiver)
+		return NULL;
+	receiver->latch = latch_new();
+	if (receiver->latch && map_add(&api->receivers, &receiver->by_ref, ++api->last_ref) == 0)
+		return receiver;
+	latch_unref(receiver->latch);
+	sys.free(receiver);
 	return NULL;
 }
 
@@ -57,18 +70,11 @@ mitogen_receiver mitogen_receiver_new(mitogen_router router, mitogen_error *err)
 
 	if (!api)
 		return handle;
-	receiver = sys.calloc(1, sizeof(*receiver));
+	receiver = receiver_add(api);
 	if (receiver)
-		receiver->latch = latch_new();
-	if (receiver && receiver->latch &&
-	    map_add(&api->receivers, &receiver->by_ref, ++api->last_ref) == 0) {
-		handle = (mitogen_receiver){.router = api->ref, .ref = receiver->by_ref.key};
-	} else {
+		handle = receiver_handle(api, receiver);
+	else
 		error_set_memory(err);
-		if (receiver)
-			latch_unref(receiver->latch);
-		sys.free(receiver);
-	}
 	api_unlock(api);
 	return handle;
 }
@@ -76,17 +82,12 @@ mitogen_receiver mitogen_receiver_new(mitogen_router router, mitogen_error *err)
 /* ---- Its port ---- */
 
 /* The user has done with what was sent: there is room for as much again. */
-static void value_released(const struct mitogen_message *m)
+static void value_released(struct router *router, const struct mitogen_message *m)
 {
-	struct api_router *api = api_lock(m->router_ref, NULL, NULL);
-
-	if (!api)
-		return;
-	inbox_released(api->router, m->source_ref, m->size);
-	api_unlock(api);
+	inbox_released(router, m->source_ref, m->size);
 }
 
-static void put_value(struct inbox *inbox, struct mitogen_message *m)
+void receiver_put(struct inbox *inbox, struct mitogen_message *m)
 {
 	struct receiver *receiver = LIST_OWNER(inbox, struct receiver, inbox);
 	uint32_t source_ref = m->source_ref;
@@ -98,25 +99,31 @@ static void put_value(struct inbox *inbox, struct mitogen_message *m)
 		inbox_released(inbox->router, source_ref, size);
 }
 
-static const struct inbox_ops port_ops = {.put = put_value};
+int receiver_open_port(struct receiver *receiver, struct router *router, uint32_t number,
+		       const struct inbox_ops *ops, struct context *respondent)
+{
+	int r = inbox_open(router, &receiver->inbox, number, ops, respondent);
+
+	receiver->has_port = r == 0;
+	return r;
+}
 
 mitogen_sender mitogen_receiver_sender(mitogen_receiver handle, mitogen_error *err)
 {
+	static const struct inbox_ops ops = {.put = receiver_put};
 	struct api_router *api = api_lock(handle.router, err, NULL);
 	struct receiver *receiver;
 	mitogen_sender sender = {0};
 
 	if (!api)
 		return sender;
-	receiver = find(api, handle.ref);
+	receiver = receiver_find(api, handle);
 	if (!receiver)
 		fail_closed(handle, err);
 	else if (!receiver->has_port &&
-		 inbox_open(api->router, &receiver->inbox, 0, &port_ops, NULL) < 0)
+		 receiver_open_port(receiver, api->router, 0, &ops, NULL) < 0)
 		error_set_memory(err);
 	else
-		receiver->has_port = true;
-	if (receiver && receiver->has_port)
 		sender = (mitogen_sender){.router = api->ref,
 					  .context = api->router->id,
 					  .handle = receiver->inbox.handle.by_number.key};
@@ -145,7 +152,7 @@ int mitogen_receiver_get(mitogen_receiver handle, mitogen_message **ret, int tim
 	if (r == LATCH_CLOSED) {
 		r = error_set(err, MITOGEN_ERR_CLOSED, "the receiver is closed");
 	} else if (r == LATCH_MESSAGE) {
-		message_release(*ret);
+		mitogen_message_unref(*ret);
 		*ret = m;
 	}
 out:
@@ -175,14 +182,28 @@ int mitogen_receiver_fd(mitogen_receiver handle, mitogen_error *err)
 
 /* ---- The end ---- */
 
-static void close_one(struct api_router *api, struct receiver *receiver)
+/* Frees it but for its latch, to which the reference is handed over. */
+static struct latch *close_one(struct api_router *api, struct receiver *receiver)
 {
+	struct latch *latch = receiver->latch;
+
 	if (receiver->has_port)
 		inbox_close(&receiver->inbox);
-	latch_close(receiver->latch, &api->router->broker.wakes);
-	latch_unref(receiver->latch);
+	latch_close(latch, &api->router->broker.wakes);
 	map_remove(&api->receivers, &receiver->by_ref);
+	sys.free(receiver->function);
 	sys.free(receiver);
+	return latch;
+}
+
+void receiver_drop(struct api_router *api, struct receiver *receiver)
+{
+	struct latch *latch = close_one(api, receiver);
+	struct mitogen_message *m;
+
+	while (latch_get(latch, clock_deadline(0), &m) == LATCH_MESSAGE)
+		message_release(api->router, m);
+	latch_unref(latch);
 }
 
 void mitogen_receiver_close(mitogen_receiver handle)
@@ -194,15 +215,13 @@ void mitogen_receiver_close(mitogen_receiver handle)
 
 	if (!api)
 		return;
-	receiver = find(api, handle.ref);
-	if (receiver) {
-		latch = latch_ref(receiver->latch);
-		close_one(api, receiver);
-	}
+	receiver = receiver_find(api, handle);
+	if (receiver)
+		latch = close_one(api, receiver);
 	api_unlock(api);
-	/* a program must not wait for it to be read */
+	/* nobody must wait for it to be read; and not all of it under one lock */
 	while (latch && latch_get(latch, clock_deadline(0), &m) == LATCH_MESSAGE)
-		message_release(m);
+		mitogen_message_unref(m);
 	latch_unref(latch);
 }
 
@@ -218,6 +237,6 @@ void receivers_clear(struct api_router *api)
 	struct map_node *node;
 
 	while ((node = map_next(&api->receivers, NULL)) != NULL)
-		close_one(api, MAP_OWNER(node, struct receiver, by_ref));
+		latch_unref(close_one(api, MAP_OWNER(node, struct receiver, by_ref)));
 	map_clear(&api->receivers);
 }

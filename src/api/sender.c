@@ -126,15 +126,10 @@ int mitogen_send_with(mitogen_sender to, mitogen_error *err, const mitogen_value
 void mitogen_sender_close(mitogen_sender to)
 {
 	struct api_router *api = pin(to, NULL, &(int){0});
-	struct outbox *outbox;
 
 	if (!api)
 		return;
 	broker_lock(&api->router->broker);
-	outbox = outbox_to(api->router, to.context, to.handle);
-	if (outbox)
-		outbox_close(outbox, NULL);
-	else
-		router_abandon(api->router, to.context);
+	outbox_close(api->router, to.context, to.handle, false);
 	api_unlock(api);
 }

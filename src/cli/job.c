@@ -131,6 +131,7 @@ void job_take(struct job *job, mitogen_message *m)
 		take_exit(job, m);
 		break;
 	case MITOGEN_EVENT_NONE:
+	case MITOGEN_EVENT_RESULT:
 		break;
 	}
 }

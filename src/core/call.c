@@ -51,6 +51,14 @@ void call_write_tail(struct mitogen_writer *w)
 	writer_nil(w);
 }
 
+void call_write_channel_tail(struct mitogen_writer *w)
+{
+	writer_begin_map(w);
+	writer_string(w, CALL_CHANNEL);
+	writer_bool(w, true);
+	writer_end(w);
+}
+
 static void free_call(struct call *call)
 {
 	timer_cancel(&call->timer);

@@ -11,6 +11,8 @@
 
 #include "base/map.h"
 
+#define CALL_CHANNEL "channel" /* the name of that argument, a bool */
+
 struct context;
 struct latch;
 struct mitogen_message;
@@ -32,8 +34,9 @@ struct call_target {
  * is NULL, or "mitogen" for a builtin. If in_chain, .chain of the message must be set. */
 void call_write_head(struct mitogen_writer *w, bool in_chain, const char *module,
 		     const char *function, uint64_t count);
-/* Ends it: the (empty) named arguments. */
+/* Ends it: the named arguments, of which there are none, or one that asks for a channel. */
 void call_write_tail(struct mitogen_writer *w);
+void call_write_channel_tail(struct mitogen_writer *w);
 
 /* Router lock held. Sends the request, which is taken over, to context. function is for errors, and
  * copied. target NULL: no answer is wanted. On success *ret_handle (may be NULL) serves call_cancel.

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "core/call.h"
 #include "core/chains.h"
 #include "core/export.h"
 #include "core/latch.h"
@@ -195,6 +196,46 @@ static void refuse(struct router *router, const struct mitogen_message *m, const
 	dispatch_answer_error(router, m, error);
 }
 
+/* Do the named arguments ask for it? */
+static bool wants_channel(const struct mitogen_message *m)
+{
+	struct cursor c = dispatch_arguments(m);
+	const uint8_t *name;
+	uint64_t pairs;
+	size_t size;
+	bool wanted = false;
+
+	cursor_skip(&c);
+	if (cursor_map(&c, &pairs) < 0)
+		return false;
+	for (; pairs > 0; pairs--) {
+		cursor_string(&c, CBOR_TEXT, &name, &size);
+		if (size == strlen(CALL_CHANNEL) && memcmp(name, CALL_CHANNEL, size) == 0)
+			return cursor_bool(&c, &wanted) == 0 && wanted;
+		cursor_skip(&c);
+	}
+	return false;
+}
+
+/* Before anything that its caller sends there can come. */
+static void open_channel(struct router *router, struct mitogen_message *m)
+{
+	mitogen_error error;
+
+	if (!m->function || !router->channels || !wants_channel(m))
+		return;
+	m->has_channel = router->channels->open(router, m, &error) == 0;
+	if (!m->has_channel)
+		message_set_failure(m, &error);
+}
+
+static void close_channel(struct router *router, struct mitogen_message *m)
+{
+	if (m->has_channel)
+		router->channels->close(router, m);
+	m->has_channel = false;
+}
+
 void dispatch_begin(struct router *router, struct mitogen_message *m)
 {
 	struct head head;
@@ -216,6 +257,7 @@ void dispatch_begin(struct router *router, struct mitogen_message *m)
 		find_builtin(router, &head.function)->start(router, m);
 		return;
 	}
+	close_channel(router, m);
 	message_unref(m);
 }
 
@@ -237,6 +279,7 @@ static void receive(struct router *router, struct handle *handle, struct mitogen
 		find_function(router, m, &head);
 		m->arguments = head.arguments;
 		m->chain = head.chain;
+		open_channel(router, m);
 		if (m->chain == 0 || chains_enter(router, m, head.position))
 			dispatch_begin(router, m);
 		return;
@@ -363,6 +406,8 @@ static bool may_run(struct router *router, struct mitogen_message *m)
 		return true;
 	broker_lock(&router->broker);
 	refused = refuse_with_chain(router, m);
+	if (refused)
+		close_channel(router, m);
 	broker_unlock(&router->broker);
 	return !refused;
 }
@@ -375,7 +420,7 @@ static void run(struct router *router, struct mitogen_message *m)
 	if (!may_run(router, m))
 		return;
 	r = run_function(router, m, &error);
-	if (r == 0 && m->chain == 0)
+	if (r == 0 && m->chain == 0 && !m->has_channel)
 		return;
 	if (r < 0)
 		error_set_where(&error, router->path, m->function->name);
@@ -387,6 +432,7 @@ static void run(struct router *router, struct mitogen_message *m)
 		dispatch_answer_error(router, m, &error);
 	else
 		leave_chain(router, m, r < 0 ? &error : NULL);
+	close_channel(router, m);
 	broker_unlock(&router->broker);
 }
 

@@ -262,12 +262,12 @@ void handles_deliver(struct router *router, struct mitogen_message *frame, struc
 	if (!frame)
 		return;
 	check_value(frame, from);
-	if (frame->failure && frame->header.reply_to) {
+	if (frame->failure && frame->header.reply_to && !handle->ops->takes_spoiled) {
 		router_reply_dead(router, frame, frame->failure->code, frame->failure->text);
 		message_unref(frame);
 		return;
 	}
-	if (frame->failure)
+	if (frame->failure && !handle->ops->takes_spoiled)
 		frame->header.kind = FRAME_DEAD;
 	frame->router_ref = router->api_ref;
 	frame->from = from;

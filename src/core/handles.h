@@ -25,7 +25,8 @@ struct handle_ops { /* router lock held; on the broker thread, or on a thread th
 	void (*receive)(struct router *router, struct handle *handle, struct mitogen_message *m);
 	/* The respondent is lost, nothing more can come; removes the handle. NULL: does nothing. */
 	void (*lost)(struct router *router, struct handle *handle, const mitogen_error *why);
-	bool is_one_frame; /* what needs several frames is refused */
+	bool is_one_frame;  /* what needs several frames is refused */
+	bool takes_spoiled; /* gets what cannot be used, with m->failure, to answer it itself */
 	/* May who sent it? NULL: anyone who knows the number. */
 	bool (*policy)(const struct router *router, const struct mitogen_message *m);
 };

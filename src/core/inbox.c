@@ -25,7 +25,8 @@ struct inbox_source {
 	uint64_t received, consumed, granted;
 	size_t held;                   /* messages that are not released */
 	uint32_t reply_to;             /* where it hears that the port is closed */
-	bool is_refused;               /* until its end, what it sends is dropped */
+	bool is_closed;                /* no more values count, until its end */
+	int refused;                   /* code: why something that it sent was not taken, or 0 */
 	struct mitogen_message *spare; /* tells of its loss, even without memory */
 };
 
@@ -165,10 +166,9 @@ static void end_source(struct inbox_source *source, struct mitogen_message *m,
 	struct inbox *inbox = source->inbox;
 	mitogen_error placed = *why;
 
-	if (context) {
-		error_prefix(&placed, "%s: ", context->path);
-		error_set_where(&placed, context->path, NULL);
-	}
+	if (context)
+		error_set_where(&placed, context->path, inbox->function);
+	error_prefix(&placed, "%s: ", placed.where);
 	m->header.src_id = source->by_id.key;
 	m->router_ref = source->router->api_ref;
 	message_set_failure(m, &placed);
@@ -185,12 +185,26 @@ static void source_lost(struct router *router, struct handle *handle, const mito
 	end_source(source, TAKE_PTR(source->spare), why);
 }
 
+static const mitogen_error *incomplete(const struct inbox_source *source, mitogen_error *ret)
+{
+	error_set(ret, source->refused, "a value that it sent was not taken");
+	return ret;
+}
+
 /* It has closed, or says what has failed. */
 static void source_ended(struct inbox_source *source, struct mitogen_message *m)
 {
+	bool is_orderly = m->size == 0 && !m->failure && m->header.kind == FRAME_DEAD;
 	mitogen_error why;
 
-	if (m->size == 0 && !m->failure)
+	if (is_orderly && source->inbox->function) { /* it sends no more; its result is to come */
+		source->is_closed = true;
+		message_unref(m);
+		return;
+	}
+	if (is_orderly && source->refused)
+		incomplete(source, &why);
+	else if (is_orderly)
 		error_set(&why, MITOGEN_ERR_CLOSED, "the sender is closed");
 	else
 		message_decode_failure(m, &why);
@@ -199,7 +213,6 @@ static void source_ended(struct inbox_source *source, struct mitogen_message *m)
 
 /* ---- What comes ---- */
 
-/* Whoever sent m is told; an end is for nobody but us. */
 static void refuse(struct router *router, struct mitogen_message *m, int code, const char *why)
 {
 	log_write(LOG_WARNING, "context %u sent a value to handle %u that was refused: %s",
@@ -208,12 +221,21 @@ static void refuse(struct router *router, struct mitogen_message *m, int code, c
 	message_unref(m);
 }
 
+/* Both ends learn it: who sends now, who receives with the end. */
+static void refuse_value(struct inbox_source *source, struct mitogen_message *m, int code,
+			 const char *why)
+{
+	source->is_closed = true;
+	source->refused = code;
+	refuse(source->router, m, code, why);
+}
+
 static void cheats(struct inbox_source *source, struct neighbour *from)
 {
 	log_write(LOG_ERROR, "context %u sent more than it was granted", source->by_id.key);
 	if (from && !from->is_parent)
 		neighbour_fail(from, "it sent more than it was granted");
-	source->is_refused = true;
+	source->is_closed = true;
 }
 
 static void take_value(struct inbox_source *source, struct mitogen_message *m)
@@ -221,43 +243,72 @@ static void take_value(struct inbox_source *source, struct mitogen_message *m)
 	struct inbox *inbox = source->inbox;
 
 	/* the last value may reach beyond the credit, or a large one could never be sent */
-	if (!source->is_refused && source->received >= source->granted)
+	if (!source->is_closed && source->received >= source->granted)
 		cheats(source, m->from);
-	if (source->is_refused) {
+	if (source->is_closed) {
+		router_reply_dead(source->router, m, MITOGEN_ERR_CLOSED, "the sender is closed");
 		message_unref(m);
+	} else if (m->failure) {
+		const mitogen_error why = *m->failure;
+
+		refuse_value(source, m, why.code, why.text);
+	} else if (!has_room(source->account, m->size)) {
+		refuse_value(source, m, MITOGEN_ERR_TOO_BIG,
+			     "too much that came from there is not read yet");
+	} else {
+		source->received += flow_cost(m->size);
+		source->reply_to = m->header.reply_to;
+		hold(source, m);
+		inbox->ops->put(inbox, m);
+	}
+}
+
+static void take_result(struct inbox_source *source, struct mitogen_message *m)
+{
+	mitogen_error why;
+
+	if (source->refused)
+		end_source(source, m, incomplete(source, &why));
+	else
+		source->inbox->ops->put(source->inbox, m);
+}
+
+/* There is no source to remember that something of it was refused: all that it sends is. */
+static void refuse_source(struct router *router, struct mitogen_message *m, int code)
+{
+	struct neighbour *from = m->from;
+
+	if (code != MITOGEN_ERR_MEMORY) {
+		refuse(router, m, code,
+		       "too many contexts behind the same one send at the same time");
 		return;
 	}
-	if (!has_room(source->account, m->size)) {
-		source->is_refused = true;
-		refuse(source->router, m, MITOGEN_ERR_TOO_BIG,
-		       "too much that came from there is not read yet");
-		return;
-	}
-	source->received += flow_cost(m->size);
-	source->reply_to = m->header.reply_to;
-	hold(source, m);
-	inbox->ops->put(inbox, m);
+	refuse(router, m, code, "out of memory");
+	if (from)
+		neighbour_fail(from, "out of memory");
 }
 
 static void receive(struct router *router, struct handle *handle, struct mitogen_message *m)
 {
 	struct inbox *inbox = LIST_OWNER(handle, struct inbox, handle);
 	struct inbox_source *source = find_source(inbox, m->header.src_id);
+	bool is_result = inbox->function && m->header.reply_to == 0;
 	int r = 0;
 
 	if (!source)
 		r = open_source(inbox, m->header.src_id, m->from, &source);
-	if (r == MITOGEN_ERR_MEMORY)
-		refuse(router, m, r, "out of memory");
-	else if (r < 0)
-		refuse(router, m, r, "too many contexts behind the same one send at the same time");
-	else if (m->header.kind == FRAME_DEAD)
+	if (r < 0)
+		refuse_source(router, m, r);
+	else if (m->header.kind == FRAME_DEAD ||
+		 (is_result && (m->failure || message_is_call_error(m))))
 		source_ended(source, m);
+	else if (is_result)
+		take_result(source, m);
 	else
 		take_value(source, m);
 }
 
-static const struct handle_ops inbox_handle_ops = {.receive = receive};
+static const struct handle_ops inbox_handle_ops = {.receive = receive, .takes_spoiled = true};
 
 /* ---- The interface ---- */
 

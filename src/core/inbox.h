@@ -28,9 +28,13 @@ struct inbox { /* sits in its owner */
 	struct router *router;
 	const struct inbox_ops *ops;
 	struct map sources; /* that are open, by context ID */
+	/* Of a call's caller, NULL otherwise: the function. Its result comes here, too: a value that
+	 * names no port for its failures, and costs no credit. Set before anything comes. */
+	const char *function;
 };
 
-/* As handles_add. A respondent counts as a source from the start: its loss is always told. */
+/* As handles_add. A respondent counts as a source from the start: its loss is always told, but for one
+ * that is lost already. */
 int inbox_open(struct router *router, struct inbox *inbox, uint32_t number,
 	       const struct inbox_ops *ops, struct context *respondent);
 /* Any thread. Tells all sources that it is closed. */

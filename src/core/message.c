@@ -182,12 +182,12 @@ void message_unref(struct mitogen_message *m)
 		destroy(m);
 }
 
-void message_release(struct mitogen_message *m)
+void message_release(struct router *router, struct mitogen_message *m)
 {
 	if (!drop_reference(m))
 		return;
 	if (m->released)
-		m->released(m);
+		m->released(router, m);
 	destroy(m);
 }
 

@@ -18,6 +18,7 @@
 
 struct message_string;
 struct neighbour;
+struct router;
 
 struct mitogen_message {
 	struct list link;
@@ -35,15 +36,17 @@ struct mitogen_message {
 	uint32_t router_ref;    /* the number of its public handle; it may be gone */
 	void *tag;
 	mitogen_event event;
-	uint32_t process_ref; /* of an event: the number of the public handle */
-	uint32_t source_ref;  /* of a value that was sent: core/inbox.h */
-	/* The user, who got it from a receiver, has no reference any more; no lock held. NULL: nobody
-	 * wants to know. */
-	void (*released)(const struct mitogen_message *m);
+	uint32_t process_ref;  /* of an event: the number of the public handle */
+	uint32_t source_ref;   /* of a value that was sent: core/inbox.h */
+	uint32_t receiver_ref; /* of a call with a channel: the number of its receiver */
+	/* The user, who got it from a receiver, has no reference any more; router lock held. NULL:
+	 * nobody wants to know. */
+	void (*released)(struct router *router, const struct mitogen_message *m);
 	mitogen_error *failure;         /* what it reports, instead of a value */
 	const mitogen_export *function; /* a call's */
 	size_t arguments;               /* a call's: offset of its argument list in the payload */
-	uint32_t chain; /* a call's: the number of the chain that it belongs to, or 0 */
+	uint32_t chain;   /* a call's: the number of the chain that it belongs to, or 0 */
+	bool has_channel; /* a call's: what is sent and the answer go to the same port, in order */
 	bool replied;
 	struct message_string *strings; /* NUL-terminated copies lent to the reader */
 
@@ -75,8 +78,8 @@ struct mitogen_message *message_ref(struct mitogen_message *m);
 void message_unref(struct mitogen_message *m); /* takes NULL */
 void message_unref_all(struct list *messages); /* empties the queue */
 /* message_unref for a reference of the user's, or instead of handing it to him: calls m->released if
- * it was the last one. No lock held. */
-void message_release(struct mitogen_message *m);
+ * it was the last one. Router lock held. */
+void message_release(struct router *router, struct mitogen_message *m);
 
 /* Makes m report a failure; without memory for the text, that. Takes a copy. */
 void message_set_failure(struct mitogen_message *m, const mitogen_error *failure);

@@ -64,18 +64,18 @@ static void destroy(struct outbox *outbox)
 	sys.free(outbox);
 }
 
-/* Nothing is sent any more; it only says why. */
+/* Nothing is sent any more; it only says why. NULL: it was closed. */
 static void keep_failed(struct outbox *outbox, const mitogen_error *why)
 {
 	struct outboxes *outboxes = &outbox->router->outboxes;
 
 	handles_remove(outbox->router, &outbox->reply);
 	outflow_close(&outbox->flow);
-	outbox->why = sys.malloc(sizeof(*why));
+	outbox->why = why ? sys.malloc(sizeof(*why)) : NULL;
 	if (outbox->why)
 		*outbox->why = *why;
 	list_append(&outboxes->failed, &outbox->failed);
-	wake(outbox, false);
+	wake(outbox, !why);
 	if (++outboxes->failed_count > OUTBOXES_FAILED_MAX)
 		destroy(LIST_OWNER(outboxes->failed.next, struct outbox, failed));
 }
@@ -87,20 +87,6 @@ static void send_end(struct outbox *outbox, struct mitogen_message *m)
 	m->header.dst_id = outbox->flow.dst_id;
 	m->header.handle = outbox->flow.handle;
 	router_send(outbox->router, m, false);
-}
-
-void outbox_close(struct outbox *outbox, const mitogen_error *why)
-{
-	if (!has_failed(outbox)) {
-		outbox->end->size = 0; /* orderly */
-		send_end(outbox, TAKE_PTR(outbox->end));
-	}
-	if (why && !has_failed(outbox)) {
-		keep_failed(outbox, why);
-	} else if (!why) {
-		wake(outbox, true);
-		destroy(outbox);
-	}
 }
 
 /* ---- Failures ---- */
@@ -214,10 +200,38 @@ int outbox_check(const struct outbox *outbox, mitogen_error *err)
 	if (!has_failed(outbox))
 		return 0;
 	if (!outbox->why)
-		return error_set(err, MITOGEN_ERR_CLOSED, "nothing can be sent there any more");
+		return error_set(err, MITOGEN_ERR_CLOSED, "the sender is closed");
 	if (err)
 		*err = *outbox->why;
 	return outbox->why->code;
+}
+
+void outbox_close(struct router *router, uint32_t dst_id, uint32_t handle, bool for_good)
+{
+	struct outbox *outbox = outbox_to(router, dst_id, handle);
+
+	if (!outbox) {
+		router_abandon(router, dst_id);
+		return;
+	}
+	if (!has_failed(outbox)) {
+		outbox->end->size = 0; /* orderly */
+		send_end(outbox, TAKE_PTR(outbox->end));
+	}
+	if (for_good && !has_failed(outbox)) {
+		keep_failed(outbox, NULL);
+	} else if (!for_good) {
+		wake(outbox, true);
+		destroy(outbox);
+	}
+}
+
+void outbox_fail(struct router *router, uint32_t dst_id, uint32_t handle)
+{
+	struct outbox *outbox = find(router, dst_id, handle);
+
+	if (outbox && !has_failed(outbox))
+		keep_failed(outbox, NULL);
 }
 
 bool outbox_has_room(const struct outbox *outbox)

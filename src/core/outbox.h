@@ -25,7 +25,7 @@ struct outbox {
 	struct list waiters;
 	struct mitogen_message *end; /* made beforehand: an end must not fail */
 	struct list failed;          /* in router->outboxes */
-	mitogen_error *why;          /* when it has failed; NULL: there was no memory to keep it */
+	mitogen_error *why;          /* when it has failed; NULL: it is closed for good */
 };
 
 /* A thread that waits for room. */
@@ -42,13 +42,16 @@ int outbox_check(const struct outbox *outbox, mitogen_error *err);
 bool outbox_has_room(const struct outbox *outbox);
 /* Takes m over. It has room and has not failed. */
 void outbox_send(struct outbox *outbox, struct mitogen_message *m);
-/* Sends an orderly end, unless it has failed. Then it is gone and outbox_to begins anew; or with why
- * it stays, and fails. */
-void outbox_close(struct outbox *outbox, const mitogen_error *why);
 
 /* Puts the waiter in, until outbox_leave. 0, or MITOGEN_ERR_MEMORY. */
 int outbox_wait(struct outbox *outbox, struct outbox_waiter *waiter);
 void outbox_leave(struct outbox_waiter *waiter);
+
+/* Sends the orderly end of what went to this port, if only that. Then outbox_to begins anew, or, for
+ * good, gives one that has failed. */
+void outbox_close(struct router *router, uint32_t dst_id, uint32_t handle, bool for_good);
+/* If there is one, it fails from now on. Sends nothing. */
+void outbox_fail(struct router *router, uint32_t dst_id, uint32_t handle);
 
 struct outboxes {           /* of a router */
 	struct list failed; /* oldest first */

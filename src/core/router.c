@@ -322,6 +322,8 @@ void router_reply(struct router *router, const struct mitogen_message *request,
 	}
 	m->header.dst_id = request->header.src_id;
 	m->header.handle = request->header.reply_to;
+	if (request->has_channel)
+		m->header.flags = FRAME_BULK; /* behind what was sent */
 	router_send(router, m, now);
 }
 

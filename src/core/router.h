@@ -52,6 +52,7 @@ struct router {
 	struct inboxes inboxes;
 	struct outboxes outboxes;
 	const struct builtin *const *builtins; /* tables, of which the last is NULL; may be NULL */
+	const struct channel_ops *channels;    /* NULL: calls have none */
 	/* It begins to close: who waits here for what may come is to be woken. Router lock held. May
 	 * be NULL. */
 	void (*on_closing)(struct router *router);
@@ -59,6 +60,14 @@ struct router {
 	void (*on_closed)(struct router *router);
 	struct forks *forks; /* the parent layer's, if there is a fork server */
 	uint32_t api_ref;    /* the number of its public handle */
+};
+
+/* The callee's end of a call's channel, made by who has receivers. Router lock held. */
+struct channel_ops {
+	/* When the call has come. 0, or a code with err. */
+	int (*open)(struct router *router, struct mitogen_message *call, mitogen_error *err);
+	/* When the call is over. */
+	void (*close)(struct router *router, struct mitogen_message *call);
 };
 
 /* What must end before the router does: a child, a program that runs. Sits in its owner. */

@@ -1,5 +1,5 @@
-"""Values that contexts send to one another: senders and receivers. The scenarios are in
-tests/programs/senders.c."""
+"""Values that contexts send to one another: senders and receivers (tests/programs/senders.c), and
+channels (tests/programs/channels.c)."""
 
 import pytest
 
@@ -34,3 +34,41 @@ def test_c12_the_end_of_the_router_wakes_who_waits_in_children(scenario):
     assert scenario("senders", "closing_wakes_receivers_in_children") == (
         "[local.1] MITOGEN_ERR_CLOSED\n"
     )
+
+
+# ---- Channels ----
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "both_ways",
+        "result_is_the_last",
+        "result_needs_no_credit",
+        "no_notice_of_it",
+        "failures",
+        "function_is_closed_first",
+        "ending_wakes_the_caller",
+        "many_at_once",
+        "through_another",
+        "closing_wakes_threads",
+        "in_a_chain",
+        "mistakes",
+    ],
+)
+def test_channels(scenario, name):
+    assert scenario("channels", name) == ""
+
+
+def test_channel_to_who_refuses(scenario):
+    assert scenario("channels", "refused") == (
+        "[local.2] mitogen: warning: context 1 may not send to handle 101: refused\n"
+    )
+
+
+def test_closing_a_channel_wakes_the_function(scenario):
+    assert scenario("channels", "closing_wakes_the_function").splitlines() == [
+        "[local.1] send_for_ever: MITOGEN_ERR_CLOSED",
+        "[local.1] receive_for_ever: MITOGEN_ERR_CLOSED",
+        "[local.1] receive_for_ever: MITOGEN_ERR_CLOSED",
+    ]

@@ -77,6 +77,16 @@ def test_each_allocation_fails_once(faulty):
         faulty("some_works", f"malloc@{number}")
 
 
+def test_each_allocation_of_channels_fails_once(faulty):
+    for number in range(1, 300):
+        faulty("some_channels_work", f"malloc@{number}")
+
+
+def test_memory_for_channels_runs_out_for_good(faulty):
+    for number in range(1, 300, 3):
+        faulty("some_channels_work", f"malloc@{number}+")
+
+
 def test_memory_runs_out_for_good(faulty):
     for number in range(1, 300, 3):
         faulty("some_works", f"malloc@{number}+")

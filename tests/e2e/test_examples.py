@@ -33,6 +33,38 @@ def test_nested(example):
         assert claimed == parent
 
 
+def test_siblings(example):
+    assert example("siblings") == "anna heard: hello, sibling\n"
+
+
+@pytest.fixture
+def tail(build):
+    return build("tail", *([] if IS_SANITIZED else ["-static"]), directory=EXAMPLES)
+
+
+def test_tail_follows_a_file(tail, directories):
+    path = directories / "followed"
+    with path.open("wb", buffering=0) as file:
+        file.write(b"one\n")
+        with subprocess.Popen([tail, path], stdout=subprocess.PIPE) as process:
+            for line in (b"one\n", b"two\n", b"three\n"):
+                assert process.stdout.readline() == line
+                file.write({b"one\n": b"two\n", b"two\n": b"three\n"}.get(line, b""))
+            process.terminate()
+
+
+@pytest.mark.parametrize(
+    "arguments, text",
+    [
+        (["/nonexistent"], "local.1: tail: cannot open /nonexistent: No such file or directory"),
+        ([], "local.1: tail: argument 1 is of another type than declared"),
+    ],
+)
+def test_tail_says_what_is_wrong(tail, arguments, text):
+    done = subprocess.run([tail, *arguments], capture_output=True, timeout=60, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", text + "\n")
+
+
 @pytest.mark.parametrize("path", EXAMPLES.glob("*.c"), ids=lambda path: path.stem)
 def test_every_example_is_built(path):
     assert f"'{path.stem}'" in (EXAMPLES / "meson.build").read_text()

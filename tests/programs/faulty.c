@@ -3,7 +3,7 @@
  * For a library in which calls fail on purpose. Whatever fails: each result is right or an error, each
  * asynchronous call puts one message, nothing hangs, nothing is left.
  *   all_works     nothing may fail: the faults are those that a user never sees
- *   some_works    anything may fail, but well
+ *   some_works, some_channels_work    anything may fail, but well
  *   all_forks, some_forks    the same with children that are copies of this process
  */
 #include <errno.h>
@@ -42,6 +42,32 @@ static int add_below(mitogen_message *m, mitogen_error *error)
 MITOGEN_EXPORT(add_below);
 
 static bool may_fail, forks;
+
+/* Sends back what comes, until the caller sends no more. */
+static int send_back(mitogen_message *m, mitogen_error *error)
+{
+	mitogen_channel caller = mitogen_message_channel(m);
+	MITOGEN_AUTO(message, got);
+	int number, r = 0;
+
+	while (r >= 0 && mitogen_receiver_get(caller.rx, &got, MITOGEN_FOREVER, error) == 1 &&
+	       mitogen_read(got, error, &number) == 0)
+		r = mitogen_send(caller.tx, error, number);
+	return r >= 0 && error->code == MITOGEN_ERR_CLOSED ? 0 : error->code;
+}
+MITOGEN_EXPORT(send_back);
+
+static int greet(mitogen_message *m, mitogen_error *error)
+{
+	mitogen_sender to;
+	int r = mitogen_read(m, error, &to);
+
+	if (r >= 0)
+		r = mitogen_send(to, error, "hello");
+	mitogen_sender_close(to);
+	return r;
+}
+MITOGEN_EXPORT(greet, MITOGEN_SENDER);
 
 /* Whether it has worked; a failure must be described. */
 static bool works(int result)
@@ -104,6 +130,77 @@ static void call_async(mitogen_router one, mitogen_context child)
 	mitogen_receiver_close(receiver);
 }
 
+/* Whatever fails, a result is the last that comes. */
+static void use_channel(mitogen_context child)
+{
+	mitogen_channel channel = mitogen_channel_open(child, send_back, &err);
+	MITOGEN_AUTO(message, m);
+	int number, sent = 0, came = 0;
+
+	if (!works(err.code))
+		return;
+	while (sent < CALLS && works(mitogen_send(channel.tx, &err, sent)))
+		sent++;
+	mitogen_sender_close(channel.tx);
+	for (;; came++) {
+		EXPECT(mitogen_receiver_get(channel.rx, &m, MITOGEN_FOREVER, &err) == 1);
+		if (mitogen_message_event(m) == MITOGEN_EVENT_RESULT)
+			break;
+		EXPECT_OK(mitogen_read(m, &err, &number));
+		EXPECT(number == came);
+	}
+	if (works(mitogen_read(m, &err)))
+		EXPECT(sent < CALLS || came == sent);
+	mitogen_channel_close(channel);
+}
+
+/* The next message; false: the child is lost, and with it what it had sent. */
+static bool get_from(mitogen_context child, mitogen_receiver receiver, mitogen_message **m)
+{
+	for (;;) {
+		bool is_there = works(mitogen_call(child, add, NULL, &err, 1, 2));
+		int r = mitogen_receiver_get(receiver, m, is_there ? 10 : 0, &err);
+
+		EXPECT(r >= 0);
+		if (r > 0 || !is_there)
+			return r > 0;
+	}
+}
+
+/* Who sends ends, with a greeting before it or with a failure. */
+static void be_greeted(mitogen_router one, mitogen_context child)
+{
+	mitogen_receiver receiver = mitogen_receiver_new(one, &err);
+	mitogen_sender sender;
+	MITOGEN_AUTO(message, m);
+	const char *text = NULL;
+
+	if (!works(err.code))
+		return;
+	sender = mitogen_receiver_sender(receiver, &err);
+	if (works(err.code) && works(mitogen_call(child, greet, NULL, &err, sender)) &&
+	    get_from(child, receiver, &m) && works(mitogen_read(m, &err, &text))) {
+		EXPECT(strcmp(text, "hello") == 0);
+		EXPECT(mitogen_receiver_get(receiver, &m, MITOGEN_FOREVER, &err) == 1);
+		EXPECT(mitogen_read(m, &err) < 0);
+		err = (mitogen_error){0};
+	}
+	mitogen_receiver_close(receiver);
+}
+
+static void use_channels(void)
+{
+	mitogen_router one = mitogen_router_new(&err);
+	mitogen_context child = mitogen_local(one, &err);
+
+	if (works(err.code)) {
+		use_channel(child);
+		be_greeted(one, child);
+		use_channel(child);
+	}
+	mitogen_router_close(one);
+}
+
 static void use_router(void)
 {
 	mitogen_router one = mitogen_router_new(&err, .fork_server = forks);
@@ -125,12 +222,12 @@ static void use_router(void)
 	mitogen_router_close(one);
 }
 
-static void run(void)
+static void run(void (*use)(void))
 {
 	int descriptors = count_descriptors(), threads = count_threads();
 	siginfo_t info;
 
-	use_router();
+	use();
 	EXPECT(count_descriptors() == descriptors);
 	await_threads(threads);
 	EXPECT(waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 && errno == ECHILD);
@@ -138,25 +235,32 @@ static void run(void)
 
 static void all_works(void)
 {
-	run();
+	run(use_router);
+	run(use_channels);
 }
 
 static void some_works(void)
 {
 	may_fail = true;
-	run();
+	run(use_router);
+}
+
+static void some_channels_work(void)
+{
+	may_fail = true;
+	run(use_channels);
 }
 
 static void all_forks(void)
 {
 	forks = true;
-	run();
+	run(use_router);
 }
 
 static void some_forks(void)
 {
 	may_fail = forks = true;
-	run();
+	run(use_router);
 }
 
 int main(int argc, char **argv)
@@ -166,6 +270,7 @@ int main(int argc, char **argv)
 		{"some_works", some_works},
 		{"all_forks", all_forks},
 		{"some_forks", some_forks},
+		{"some_channels_work", some_channels_work},
 		{NULL, NULL},
 	};
 

@@ -408,7 +408,7 @@ static void down_and_back(void)
 
 	EXPECT_OK(mitogen_call(child, open_inbox, &to, &err));
 	for (int i = 0; i < 1000; i++) {
-		char text[16], *heard = NULL;
+		char text[32], *heard = NULL;
 
 		snprintf(text, sizeof(text), "text %d", i);
 		EXPECT_OK(mitogen_send(to, &err, text));

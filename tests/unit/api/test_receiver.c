@@ -105,8 +105,9 @@ static void its_descriptor_is_readable_while_there_is_one(void **state)
 
 static int times_released;
 
-static void note_release(const struct mitogen_message *m)
+static void note_release(struct router *of, const struct mitogen_message *m)
 {
+	assert_int_equal(of->api_ref, router.ref);
 	times_released += m->tag == &times_released;
 }
 
@@ -115,6 +116,7 @@ static void put_watched(void)
 	struct mitogen_message *m = message_new(0);
 
 	m->tag = &times_released;
+	m->router_ref = router.ref;
 	m->released = note_release;
 	put_message(m);
 }

@@ -188,7 +188,8 @@ static void too_much_below_one_child(void **state)
 	release();
 	release();
 	assert_true(latch_is_empty(latch));
-	assert_int_equal(failures, 1);
+	assert_int_equal(failures, 2);
+	assert_int_equal(failure.code, MITOGEN_ERR_CLOSED);
 	assert_null(pair.ended);
 }
 
@@ -255,6 +256,18 @@ static void an_end_is_no_way_around_the_limit(void **state)
 	send_bytes(CHILD_ID, 60 << 20);
 	assert_int_equal(failures, 1);
 	release();
+}
+
+/* Who sends may have closed before it learns that something was refused. */
+static void an_end_behind_a_refusal_is_none_in_order(void **state)
+{
+	(void)state;
+	pair.master.max_message = FRAME_PAYLOAD_MAX;
+	send_bytes(CHILD_ID, 2 * FRAME_PAYLOAD_MAX);
+	send_bytes(CHILD_ID, 1);
+	send_end(CHILD_ID, message_new(0));
+	assert_int_equal(failures, 2);
+	assert_failure(latch, MITOGEN_ERR_TOO_BIG, "local.1: a value that it sent was not taken");
 }
 
 static void each_lost_source_is_told_once(void **state)
@@ -331,6 +344,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_end_is_the_last_message, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_end_may_say_what_has_failed, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_end_is_no_way_around_the_limit, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_end_behind_a_refusal_is_none_in_order, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(each_lost_source_is_told_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_loss_is_told_without_memory, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_respondent_is_a_source, setup, teardown),

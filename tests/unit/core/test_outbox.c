@@ -120,7 +120,7 @@ static void closing_begins_anew(void **state)
 	(void)state;
 	fill();
 	assert_int_equal(outbox_wait(to_port(), &waiter), 0);
-	outbox_close(to_port(), NULL);
+	outbox_close(&pair.child, 0, inbox.handle.by_number.key, false);
 	assert_true(waiter.latch->closed && waiter.is_closed);
 	outbox_leave(&waiter);
 	pair_pump();
@@ -135,13 +135,12 @@ static void closing_begins_anew(void **state)
 
 static void closing_for_good(void **state)
 {
-	mitogen_error why = {.code = MITOGEN_ERR_CLOSED, .text = "the channel is closed"};
-
 	(void)state;
-	outbox_close(to_port(), &why);
-	assert_int_equal(outbox_check(to_port(), &err), MITOGEN_ERR_CLOSED);
-	assert_string_equal(err.text, "the channel is closed");
-	outbox_close(to_port(), &why);
+	for (int i = 0; i < 2; i++) {
+		outbox_close(&pair.child, 0, inbox.handle.by_number.key, true);
+		assert_int_equal(outbox_check(to_port(), &err), MITOGEN_ERR_CLOSED);
+		assert_string_equal(err.text, "the sender is closed");
+	}
 	pair_pump();
 	assert_failure(latch, MITOGEN_ERR_CLOSED, "the sender is closed");
 }
@@ -255,7 +254,7 @@ static void no_memory_to_open(void **state)
 		assert_true(i < 20);
 		assert_true(i > 2 || !outbox);
 	}
-	outbox_close(outbox, NULL);
+	outbox_close(&pair.child, 0, inbox.handle.by_number.key, false);
 	pair_pump();
 	assert_failure(latch, MITOGEN_ERR_CLOSED, "the sender is closed");
 }

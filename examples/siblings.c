@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Two siblings talk directly: anna opens a receiver, their parent gives its address to bert. */
+#include <mitogen/mitogen.h>
+#include <stdio.h>
+
+static mitogen_receiver inbox; /* of anna, from one call to the next */
+
+static int open_inbox(mitogen_message *m, mitogen_error *error)
+{
+	mitogen_sender sender;
+
+	inbox = mitogen_receiver_new(mitogen_message_router(m), error);
+	sender = mitogen_receiver_sender(inbox, error);
+	return sender.handle ? mitogen_reply(m, error, sender) : error->code;
+}
+MITOGEN_EXPORT(open_inbox);
+
+static int greet(mitogen_message *m, mitogen_error *error)
+{
+	mitogen_sender to;
+	const char *text;
+	int r = mitogen_read(m, error, &to, &text);
+
+	return r < 0 ? r : mitogen_send(to, error, text);
+}
+MITOGEN_EXPORT(greet, MITOGEN_SENDER, MITOGEN_TEXT);
+
+static int hear(mitogen_message *m, mitogen_error *error)
+{
+	MITOGEN_AUTO(message, heard);
+	const char *text;
+	int r = mitogen_receiver_get(inbox, &heard, MITOGEN_FOREVER, error);
+
+	if (r > 0)
+		r = mitogen_read(heard, error, &text);
+	return r < 0 ? r : mitogen_reply(m, error, text);
+}
+MITOGEN_EXPORT(hear);
+
+int main(int argc, char **argv)
+{
+	mitogen_error err = {0};
+	mitogen_router router = mitogen_start(argc, argv, &err);
+	mitogen_context anna = mitogen_local(router, &err, .name = "anna");
+	mitogen_context bert = mitogen_local(router, &err, .name = "bert");
+	MITOGEN_AUTO(text, heard);
+	mitogen_sender to_anna;
+
+	if (mitogen_call(anna, open_inbox, &to_anna, &err) == 0 &&
+	    mitogen_call(bert, greet, NULL, &err, to_anna, "hello, sibling") == 0 &&
+	    mitogen_call(anna, hear, &heard, &err) == 0)
+		printf("anna heard: %s\n", heard);
+	return mitogen_finish(router, &err);
+}
