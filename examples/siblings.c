@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Two siblings talk directly: anna opens a receiver, their parent gives its address to bert. */
+/* Two siblings talk directly: listener opens a receiver, their parent gives its address to talker. */
 #include <mitogen/mitogen.h>
 #include <stdio.h>
 
-static mitogen_receiver inbox; /* of anna, from one call to the next */
+static mitogen_receiver inbox; /* of listener, from one call to the next */
 
 static int open_inbox(mitogen_message *m, mitogen_error *error)
 {
@@ -41,14 +41,14 @@ int main(int argc, char **argv)
 {
 	mitogen_error err = {0};
 	mitogen_router router = mitogen_start(argc, argv, &err);
-	mitogen_context anna = mitogen_local(router, &err, .name = "anna");
-	mitogen_context bert = mitogen_local(router, &err, .name = "bert");
+	mitogen_context listener = mitogen_local(router, &err, .name = "listener");
+	mitogen_context talker = mitogen_local(router, &err, .name = "talker");
 	MITOGEN_AUTO(text, heard);
-	mitogen_sender to_anna;
+	mitogen_sender to_listener;
 
-	if (mitogen_call(anna, open_inbox, &to_anna, &err) == 0 &&
-	    mitogen_call(bert, greet, NULL, &err, to_anna, "hello, sibling") == 0 &&
-	    mitogen_call(anna, hear, &heard, &err) == 0)
-		printf("anna heard: %s\n", heard);
+	if (mitogen_call(listener, open_inbox, &to_listener, &err) == 0 &&
+	    mitogen_call(talker, greet, NULL, &err, to_listener, "hello, sibling") == 0 &&
+	    mitogen_call(listener, hear, &heard, &err) == 0)
+		printf("listener heard: %s\n", heard);
 	return mitogen_finish(router, &err);
 }

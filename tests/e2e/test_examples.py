@@ -34,7 +34,7 @@ def test_nested(example):
 
 
 def test_siblings(example):
-    assert example("siblings") == "anna heard: hello, sibling\n"
+    assert example("siblings") == "listener heard: hello, sibling\n"
 
 
 @pytest.fixture
