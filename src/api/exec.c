@@ -109,8 +109,8 @@ static void exit_if_complete(struct process_object *process)
 	if (!process->exit || !process->is_started || !process->out.has_ended ||
 	    !process->err.has_ended)
 		return;
-	if (process->out.flow.received != process->out_total ||
-	    process->err.flow.received != process->err_total) {
+	if (process->out.flow.window.received != process->out_total ||
+	    process->err.flow.window.received != process->err_total) {
 		error_set(&error, MITOGEN_ERR_LOST, "a part of its output was lost");
 		fail_exit(process, &error);
 	}
@@ -480,27 +480,50 @@ static struct process_object *lock_process(mitogen_process handle, mitogen_error
 	return NULL;
 }
 
-/* Frame by frame. Returns how many bytes were sent: all, or what there was memory for. */
-static size_t send_input(struct process_object *process, const uint8_t *data, size_t size)
+static size_t input_room(struct process_object *process)
 {
-	size_t sent = 0;
+	return process->is_started ? outflow_room(&process->in)
+				   : STREAM_PRODUCED - process->early_size;
+}
 
-	while (sent < size) {
-		size_t length = size - sent < FRAME_PAYLOAD_MAX ? size - sent : FRAME_PAYLOAD_MAX;
-		struct mitogen_message *m = message_new(length);
+static bool send_input(struct process_object *process, const uint8_t *data, size_t size)
+{
+	struct mitogen_message *m = message_new(size);
 
-		if (!m)
-			break;
-		memcpy(m->payload, data + sent, length);
-		if (process->is_started) {
-			outflow_send(process->api->router, &process->in, m, false);
-		} else {
-			list_append(&process->early, &m->link);
-			process->early_size += length;
+	if (!m)
+		return false;
+	memcpy(m->payload, data, size);
+	if (process->is_started) {
+		outflow_send(process->api->router, &process->in, m, false);
+	} else {
+		list_append(&process->early, &m->link);
+		process->early_size += size;
+	}
+	return true;
+}
+
+/* As far as there is room, frame by frame. Returns how many bytes, or a code: nothing was sent. */
+static ptrdiff_t write_input(struct process_object *process, const uint8_t *data, size_t size,
+			     mitogen_error *err)
+{
+	size_t sent = 0, room;
+
+	while (sent < size && (room = input_room(process)) > 0) {
+		size_t length = size - sent < room ? size - sent : room;
+
+		if (length > FRAME_PAYLOAD_MAX)
+			length = FRAME_PAYLOAD_MAX;
+		if (!send_input(process, data + sent, length)) {
+			if (sent == 0)
+				return error_set_memory(err);
+			process->wants_room = true;
+			offer_room(&process->in); /* or nobody would try again */
+			return (ptrdiff_t)sent;
 		}
 		sent += length;
 	}
-	return sent;
+	process->wants_room = sent < size;
+	return (ptrdiff_t)sent;
 }
 
 ptrdiff_t mitogen_process_write(mitogen_process handle, const void *data, size_t size,
@@ -508,21 +531,16 @@ ptrdiff_t mitogen_process_write(mitogen_process handle, const void *data, size_t
 {
 	int r = 0;
 	struct process_object *process = lock_process(handle, err, &r);
-	size_t room, sent = 0;
+	ptrdiff_t sent;
 
 	if (!process)
 		return r;
-	room = process->is_started ? outflow_room(&process->in) : FLOW_WINDOW - process->early_size;
-	if (process->stdin_ends || process->stdin_is_closed) {
-		r = error_set(err, MITOGEN_ERR_CLOSED, "the program's stdin is closed");
-	} else {
-		process->wants_room = size > room;
-		sent = send_input(process, data, size < room ? size : room);
-		if (sent == 0 && size > 0 && room > 0)
-			r = error_set_memory(err);
-	}
+	if (process->stdin_ends || process->stdin_is_closed)
+		sent = error_set(err, MITOGEN_ERR_CLOSED, "the program's stdin is closed");
+	else
+		sent = write_input(process, data, size, err);
 	api_unlock(process->api);
-	return r < 0 ? r : (ptrdiff_t)sent;
+	return sent;
 }
 
 int mitogen_process_close_stdin(mitogen_process handle, mitogen_error *err)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "core/flow.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "core/context.h"
 #include "core/router.h"
@@ -12,25 +13,6 @@
 static uint32_t key_of(uint32_t dst_id, uint32_t handle)
 {
 	return handle ^ dst_id * 0x9e3779b1u; /* handles are random, IDs small */
-}
-
-void outflow_open(struct router *router, struct outflow *flow, uint32_t dst_id, uint32_t handle,
-		  void (*room)(struct outflow *flow))
-{
-	*flow = (struct outflow){.router = router,
-				 .dst_id = dst_id,
-				 .handle = handle,
-				 .granted = FLOW_WINDOW,
-				 .room = room};
-	map_add(&router->outflows, &flow->by_target, key_of(dst_id, handle)); /* see flow_open */
-}
-
-void outflow_close(struct outflow *flow)
-{
-	if (!flow->router)
-		return;
-	map_remove(&flow->router->outflows, &flow->by_target);
-	flow->router = NULL;
 }
 
 struct outflow *outflow_find(const struct router *router, uint32_t dst_id, uint32_t handle)
@@ -46,31 +28,106 @@ struct outflow *outflow_find(const struct router *router, uint32_t dst_id, uint3
 	return NULL;
 }
 
-size_t outflow_room(const struct outflow *flow)
+static size_t credit(const struct outflow *flow)
 {
-	return flow->ended || flow->sent >= flow->granted ? 0
-							  : (size_t)(flow->granted - flow->sent);
+	return flow->sent < flow->granted ? (size_t)(flow->granted - flow->sent) : 0;
+}
+
+/* What this process may still put on the way. */
+static size_t space(const struct outflow *flow)
+{
+	struct router *router = flow->router;
+	const struct neighbour *to = routes_neighbour(router, flow->dst_id);
+	size_t waiting =
+		to ? stream_waiting(&to->stream, router->id, flow->dst_id, flow->handle) : 0;
+
+	return waiting < STREAM_PRODUCED ? STREAM_PRODUCED - waiting : 0;
+}
+
+size_t outflow_room(struct outflow *flow)
+{
+	size_t room;
+
+	if (flow->ended)
+		return 0;
+	room = space(flow);
+	if (credit(flow) == 0)
+		flow->was_out = true;
+	if (credit(flow) < room)
+		room = credit(flow);
+	flow->is_waiting = room == 0;
+	return room;
+}
+
+static void check_room(struct task *task)
+{
+	struct outflow *flow = LIST_OWNER(task, struct outflow, check);
+
+	if (!flow->is_waiting || flow->ended || credit(flow) == 0 || space(flow) == 0)
+		return;
+	flow->is_waiting = false;
+	if (flow->room)
+		flow->room(flow);
+}
+
+void flow_low(struct router *router, const struct frame_header *frame)
+{
+	struct outflow *flow = outflow_find(router, frame->dst_id, frame->handle);
+
+	if (flow && flow->is_waiting)
+		broker_defer(&router->broker, &flow->check);
+}
+
+void outflow_open(struct router *router, struct outflow *flow, uint32_t dst_id, uint32_t handle,
+		  void (*room)(struct outflow *flow))
+{
+	*flow = (struct outflow){
+		.router = router,
+		.dst_id = dst_id,
+		.handle = handle,
+		.granted = WINDOW_FIRST,
+		.check.run = check_room,
+		.room = room,
+	};
+	map_add(&router->outflows, &flow->by_target, key_of(dst_id, handle)); /* see flow_open */
+}
+
+void outflow_close(struct outflow *flow)
+{
+	if (!flow->router)
+		return;
+	list_remove(&flow->check.link);
+	map_remove(&flow->router->outflows, &flow->by_target);
+	flow->router = NULL;
 }
 
 static void send_on(struct router *router, struct outflow *flow, struct mitogen_message *m,
 		    bool now)
 {
-	m->header.flags = FRAME_BULK;
+	m->header.flags |= FRAME_BULK;
 	m->header.dst_id = flow->dst_id;
 	m->header.handle = flow->handle;
 	router_send(router, m, now);
 }
 
+static void charge(struct outflow *flow, struct mitogen_message *m, size_t cost)
+{
+	flow->sent += cost;
+	if (flow->was_out)
+		m->header.flags |= FRAME_WAITED;
+	flow->was_out = false;
+}
+
 void outflow_send(struct router *router, struct outflow *flow, struct mitogen_message *m, bool now)
 {
-	flow->sent += m->size;
 	m->header.kind = FRAME_RAW;
+	charge(flow, m, m->size);
 	send_on(router, flow, m, now);
 }
 
 void outflow_send_value(struct router *router, struct outflow *flow, struct mitogen_message *m)
 {
-	flow->sent += flow_cost(m->size);
+	charge(flow, m, flow_cost(m->size));
 	send_on(router, flow, m, false);
 }
 
@@ -97,7 +154,8 @@ void outflow_end(struct router *router, struct outflow *flow)
 int inflow_open(struct router *router, struct inflow *flow, const struct handle_ops *ops,
 		struct context *sender)
 {
-	*flow = (struct inflow){.granted = FLOW_WINDOW, .src_id = sender->id};
+	*flow = (struct inflow){.src_id = sender->id};
+	window_init(&flow->window);
 	return handles_add(router, &flow->handle, 0, ops, sender);
 }
 
@@ -112,8 +170,7 @@ bool inflow_received(struct router *router, struct inflow *flow, const struct mi
 
 	if (m->header.kind != FRAME_RAW)
 		return true;
-	flow->received += m->size;
-	if (flow->received <= flow->granted)
+	if (window_receive(&flow->window, m->size, m->header.flags & FRAME_WAITED, clock_ms()))
 		return true;
 	log_write(LOG_ERROR, "context %u sent more than it was granted", flow->src_id);
 	neighbour = routes_neighbour(router, flow->src_id);
@@ -124,13 +181,7 @@ bool inflow_received(struct router *router, struct inflow *flow, const struct mi
 
 void inflow_consumed(struct router *router, struct inflow *flow, size_t size)
 {
-	uint64_t total;
-
-	flow->consumed += size;
-	total = flow->consumed + FLOW_WINDOW;
-	if (flow_is_grant_due(flow->granted, flow->consumed) &&
-	    flow_grant(router, flow->src_id, flow->handle.by_number.key, total))
-		flow->granted = total; /* otherwise the next bytes try again */
+	flow_consumed(router, &flow->window, flow->src_id, flow->handle.by_number.key, size);
 }
 
 /* ---- Credit ---- */
@@ -140,12 +191,8 @@ size_t flow_cost(size_t size)
 	return size < FLOW_VALUE_MIN ? FLOW_VALUE_MIN : size;
 }
 
-bool flow_is_grant_due(uint64_t granted, uint64_t consumed)
-{
-	return consumed + FLOW_WINDOW >= granted + FLOW_WINDOW / 2;
-}
-
-bool flow_grant(struct router *router, uint32_t src_id, uint32_t handle, uint64_t total)
+/* False: no memory. */
+static bool send_credit(struct router *router, uint32_t src_id, uint32_t handle, uint64_t total)
 {
 	struct mitogen_writer w;
 	struct mitogen_message *m;
@@ -164,19 +211,29 @@ bool flow_grant(struct router *router, uint32_t src_id, uint32_t handle, uint64_
 	return true;
 }
 
+void flow_consumed(struct router *router, struct window *window, uint32_t src_id, uint32_t handle,
+		   size_t size)
+{
+	uint64_t total;
+
+	window_consume(window, size);
+	if (!window_is_due(window))
+		return;
+	total = window_next(window, clock_ms());
+	if (send_credit(router, src_id, handle, total))
+		window->granted = total; /* otherwise the next bytes try again */
+}
+
 /* ---- The CREDIT port ---- */
 
 static void grant(struct outflow *flow, uint64_t granted)
 {
-	bool was_empty = outflow_room(flow) == 0;
-
-	if (granted > flow->sent + FLOW_WINDOW_MAX)
-		granted = flow->sent + FLOW_WINDOW_MAX;
+	if (granted > flow->sent + WINDOW_LIMIT)
+		granted = flow->sent + WINDOW_LIMIT;
 	if (granted <= flow->granted)
 		return;
 	flow->granted = granted;
-	if (was_empty && !flow->ended && flow->room)
-		flow->room(flow);
+	check_room(&flow->check);
 }
 
 static void receive(struct router *router, struct handle *handle, struct mitogen_message *m)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Streams of bytes between two ports, with credit: the receiver says up to which byte, counted from
- * the first one, it has room. Router lock; broker thread unless it says otherwise.
+ * the first one, it has room; core/window.h. Who sends makes no more while STREAM_PRODUCED bytes of it
+ * wait here. Router lock; broker thread unless it says otherwise.
  */
 #pragma once
 
@@ -10,11 +11,13 @@
 #include <stdint.h>
 
 #include "base/map.h"
+#include "core/broker.h"
 #include "core/handles.h"
+#include "core/window.h"
 
-#define FLOW_WINDOW     (256u * 1024)       /* the credit that a sender starts with */
-#define FLOW_WINDOW_MAX (16u * 1024 * 1024) /* more than that at once is not believed */
-#define FLOW_VALUE_MIN  64u                 /* bytes that a value costs at least */
+#define FLOW_VALUE_MIN 64u /* bytes that a value costs at least */
+
+struct frame_header;
 
 struct outflow {
 	struct map_node by_target; /* in router->outflows */
@@ -22,7 +25,10 @@ struct outflow {
 	uint32_t dst_id, handle;
 	uint64_t sent, granted;
 	bool ended;
-	/* There is room again after outflow_room was 0. */
+	bool is_waiting;   /* for room */
+	bool was_out;      /* of credit, although there was something to send */
+	struct task check; /* whether there is room again */
+	/* There is room again after outflow_room was 0. Broker thread. */
 	void (*room)(struct outflow *flow);
 };
 
@@ -32,8 +38,8 @@ void outflow_open(struct router *router, struct outflow *flow, uint32_t dst_id, 
 void outflow_close(struct outflow *flow);
 /* The one that is open to this port, or NULL. Any thread. */
 struct outflow *outflow_find(const struct router *router, uint32_t dst_id, uint32_t handle);
-/* Bytes that may be sent now. Any thread. */
-size_t outflow_room(const struct outflow *flow);
+/* Bytes that may be sent now, by somebody who has as many. 0: ->room will be called. Any thread. */
+size_t outflow_room(struct outflow *flow);
 /* Takes m over, of kind FRAME_RAW, at most outflow_room bytes. Any thread. */
 void outflow_send(struct router *router, struct outflow *flow, struct mitogen_message *m, bool now);
 /* Takes m over, a value; while there is any room, since a value larger than that could never be sent.
@@ -46,7 +52,7 @@ void outflow_end(struct router *router, struct outflow *flow);
 
 struct inflow {
 	struct handle handle;
-	uint64_t received, consumed, granted;
+	struct window window;
 	uint32_t src_id;
 };
 
@@ -62,11 +68,12 @@ void inflow_consumed(struct router *router, struct inflow *flow, size_t size);
 
 /* What a value of so many bytes counts. */
 size_t flow_cost(size_t size);
-/* Tells src_id how much it may send to that handle, counted from the first byte. False: no memory. Any
- * thread. */
-bool flow_grant(struct router *router, uint32_t src_id, uint32_t handle, uint64_t total);
-/* Is it worth a message to grant as much again as was consumed? */
-bool flow_is_grant_due(uint64_t granted, uint64_t consumed);
+/* So much of what src_id sent to that handle is used up: grants as much again. Any thread. */
+void flow_consumed(struct router *router, struct window *window, uint32_t src_id, uint32_t handle,
+		   size_t size);
+
+/* Less than STREAM_PRODUCED waits of what this frame is of, which we sent. Any thread. */
+void flow_low(struct router *router, const struct frame_header *frame);
 
 /* The CREDIT port. 0 or a code. */
 int flow_open(struct router *router);

@@ -2,6 +2,7 @@
 #include "core/inbox.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/sys.h"
@@ -13,6 +14,7 @@ struct account { /* what the contexts behind one neighbour have us keep */
 	struct map_node by_id;
 	bool is_of_child;
 	size_t bytes;
+	size_t ahead; /* that they may send, all together */
 	unsigned sources;
 };
 
@@ -22,7 +24,7 @@ struct inbox_source {
 	struct inbox *inbox;     /* NULL: it has ended, or the port is closed */
 	struct handle loss;      /* no port: it only hears of the loss of the context */
 	struct account *account; /* NULL: we ourselves */
-	uint64_t received, consumed, granted;
+	struct window window;
 	size_t held;                   /* messages that are not released */
 	uint32_t reply_to;             /* where it hears that the port is closed */
 	bool is_closed;                /* no more values count, until its end */
@@ -128,7 +130,9 @@ static int open_source(struct inbox *inbox, uint32_t id, const struct neighbour 
 		goto no_id;
 	source->router = router;
 	source->inbox = inbox;
-	source->granted = FLOW_WINDOW;
+	window_init(&source->window);
+	if (source->account)
+		source->account->ahead += source->window.size;
 	handles_bind(&source->loss, &loss_ops, context);
 	*ret = source;
 	return 0;
@@ -144,6 +148,8 @@ no_account:
 
 static void free_source(struct inbox_source *source)
 {
+	if (source->account)
+		source->account->ahead -= source->window.size;
 	map_remove(&source->router->inboxes.sources, &source->by_ref);
 	message_unref(source->spare);
 	drop_account(source->router, source->account);
@@ -243,7 +249,7 @@ static void take_value(struct inbox_source *source, struct mitogen_message *m)
 	struct inbox *inbox = source->inbox;
 
 	/* the last value may reach beyond the credit, or a large one could never be sent */
-	if (!source->is_closed && source->received >= source->granted)
+	if (!source->is_closed && source->window.received >= source->window.granted)
 		cheats(source, m->from);
 	if (source->is_closed) {
 		router_reply_dead(source->router, m, MITOGEN_ERR_CLOSED, "the sender is closed");
@@ -256,7 +262,8 @@ static void take_value(struct inbox_source *source, struct mitogen_message *m)
 		refuse_value(source, m, MITOGEN_ERR_TOO_BIG,
 			     "too much that came from there is not read yet");
 	} else {
-		source->received += flow_cost(m->size);
+		window_receive(&source->window, flow_cost(m->size), m->header.flags & FRAME_WAITED,
+			       clock_ms());
 		source->reply_to = m->header.reply_to;
 		hold(source, m);
 		inbox->ops->put(inbox, m);
@@ -356,6 +363,22 @@ void inbox_close(struct inbox *inbox)
 	map_clear(&inbox->sources);
 }
 
+static void consumed(struct inbox_source *source, size_t size)
+{
+	struct account *account = source->account;
+	struct window *window = &source->window;
+	uint32_t before = window->size;
+
+	/* what all may send at the same time is to be less than what is refused */
+	if (account)
+		window->limit =
+			account->ahead + before <= INBOX_BYTES_MAX / 2 ? WINDOW_LAST : before;
+	flow_consumed(source->router, window, source->by_id.key,
+		      source->inbox->handle.by_number.key, size);
+	if (account)
+		account->ahead = account->ahead - before + window->size;
+}
+
 void inbox_released(struct router *router, uint32_t source_ref, size_t size)
 {
 	struct map_node *node = map_get(&router->inboxes.sources, source_ref);
@@ -367,15 +390,10 @@ void inbox_released(struct router *router, uint32_t source_ref, size_t size)
 	if (source->account)
 		source->account->bytes -= weight_of(size);
 	source->held--;
-	source->consumed += flow_cost(size);
-	if (!source->inbox) {
-		if (source->held == 0)
-			free_source(source);
-	} else if (flow_is_grant_due(source->granted, source->consumed) &&
-		   flow_grant(router, source->by_id.key, source->inbox->handle.by_number.key,
-			      source->consumed + FLOW_WINDOW)) {
-		source->granted = source->consumed + FLOW_WINDOW;
-	}
+	if (source->inbox)
+		consumed(source, flow_cost(size));
+	else if (source->held == 0)
+		free_source(source);
 }
 
 void inboxes_clear(struct inboxes *inboxes)

@@ -2,6 +2,7 @@
 #include "core/neighbour.h"
 
 #include "base/log.h"
+#include "core/flow.h"
 #include "core/message.h"
 #include "core/router.h"
 
@@ -46,11 +47,20 @@ static void on_drained(struct stream *stream)
 		neighbour->events->drained(neighbour);
 }
 
+static void on_flow_low(struct stream *stream, const struct frame_header *frame)
+{
+	struct neighbour *neighbour = LIST_OWNER(stream, struct neighbour, stream);
+
+	if (frame->src_id == neighbour->router->id)
+		flow_low(neighbour->router, frame);
+}
+
 static const struct stream_events stream_events = {
 	.frame = on_frame,
 	.greeting = on_greeting,
 	.ended = on_ended,
 	.drained = on_drained,
+	.flow_low = on_flow_low,
 };
 
 static void fail_task(struct task *task)

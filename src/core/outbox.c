@@ -234,7 +234,7 @@ void outbox_fail(struct router *router, uint32_t dst_id, uint32_t handle)
 		keep_failed(outbox, NULL);
 }
 
-bool outbox_has_room(const struct outbox *outbox)
+bool outbox_has_room(struct outbox *outbox)
 {
 	return outflow_room(&outbox->flow) > 0;
 }

@@ -39,7 +39,7 @@ struct outbox_waiter {
 struct outbox *outbox_to(struct router *router, uint32_t dst_id, uint32_t handle);
 /* 0, or why it has failed. */
 int outbox_check(const struct outbox *outbox, mitogen_error *err);
-bool outbox_has_room(const struct outbox *outbox);
+bool outbox_has_room(struct outbox *outbox);
 /* Takes m over. It has room and has not failed. */
 void outbox_send(struct outbox *outbox, struct mitogen_message *m);
 

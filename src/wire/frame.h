@@ -20,9 +20,10 @@ enum frame_kind {
 };
 
 enum frame_flag {
-	FRAME_BULK = 1 << 0, /* may wait behind normal traffic */
-	FRAME_MORE = 1 << 1, /* the message goes on in the next frame of (src, dst, handle) */
-	FRAME_FLAGS = FRAME_BULK | FRAME_MORE,
+	FRAME_BULK = 1 << 0,   /* may wait behind normal traffic */
+	FRAME_MORE = 1 << 1,   /* the message goes on in the next frame of (src, dst, handle) */
+	FRAME_WAITED = 1 << 2, /* for credit; so the receiver knows that more would be used */
+	FRAME_FLAGS = FRAME_BULK | FRAME_MORE | FRAME_WAITED,
 };
 
 struct frame_header {

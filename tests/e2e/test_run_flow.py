@@ -32,7 +32,7 @@ def assert_little_memory(command):
 
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
 def test_output_that_is_not_read(mitogen, stream):
-    script = f"head -c {HUGE} /dev/zero >/dev/{stream} & echo $!; wait; read x"
+    script = f"sh -c 'echo $$; exec head -c {HUGE} /dev/zero >/dev/{stream}' & wait; read x"
     pipes = {"stderr": subprocess.PIPE}
     with start(mitogen, "run", "local", "--", "sh", "-c", script, **pipes) as command:
         wait_until_blocked(int(command.stdout.readline()))

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+
+#include "base/sys.h"
 #include "core/flow.h"
 #include "fixture.h"
 
 /* The child sends to the master. */
 static struct outflow out;
 static struct inflow in;
-static size_t received, notes, rooms;
+static size_t received, notes, rooms, waited;
 static bool has_ended;
 
 static void receive(struct router *router, struct handle *handle, struct mitogen_message *m)
@@ -14,6 +17,7 @@ static void receive(struct router *router, struct handle *handle, struct mitogen
 
 	assert_ptr_equal(flow, &in);
 	if (inflow_received(router, flow, m)) {
+		waited += m->header.flags & FRAME_WAITED ? 1 : 0;
 		if (m->header.kind == FRAME_RAW)
 			received += m->size;
 		else if (m->header.kind == FRAME_CBOR)
@@ -34,7 +38,7 @@ static void on_room(struct outflow *flow)
 
 static int setup(void **state)
 {
-	received = notes = rooms = 0;
+	received = notes = rooms = waited = 0;
 	has_ended = false;
 	pair_setup(state);
 	assert_int_equal(flow_open(&pair.master), 0);
@@ -46,6 +50,8 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
+	sys.send = send;
+	sys.sendmsg = sendmsg;
 	flow_close(&pair.master);
 	flow_close(&pair.child);
 	flow_close(&pair.child);
@@ -67,33 +73,84 @@ static void send_bytes(size_t size)
 	}
 }
 
+static size_t credit(const struct outflow *flow)
+{
+	return (size_t)(flow->granted - flow->sent);
+}
+
 static void room_shrinks_with_what_is_sent(void **state)
 {
 	(void)state;
-	assert_int_equal(outflow_room(&out), FLOW_WINDOW);
+	assert_int_equal(outflow_room(&out), STREAM_PRODUCED);
 	send_bytes(1000);
-	assert_int_equal(outflow_room(&out), FLOW_WINDOW - 1000);
+	assert_int_equal(credit(&out), WINDOW_FIRST - 1000);
 	assert_int_equal(received, 1000);
-	send_bytes(FLOW_WINDOW - 1000);
+	send_bytes(WINDOW_FIRST - 2000);
+	assert_int_equal(outflow_room(&out), 1000);
+	send_bytes(1000);
 	assert_int_equal(outflow_room(&out), 0);
-	assert_int_equal(received, FLOW_WINDOW);
+	assert_int_equal(received, WINDOW_FIRST);
 	assert_null(pair.ended);
+}
+
+static ssize_t nothing_fits(int fd, const void *data, size_t size, int flags)
+{
+	(void)fd;
+	(void)data;
+	(void)size;
+	(void)flags;
+	errno = EAGAIN;
+	return -1;
+}
+
+static ssize_t no_message_fits(int fd, const struct msghdr *message, int flags)
+{
+	return nothing_fits(fd, message, 0, flags);
+}
+
+/* Whatever the credit, who produces it is stopped when enough waits here, and told when it goes on. */
+static void what_waits_here_takes_room(void **state)
+{
+	size_t sent = 0, size;
+
+	(void)state;
+	sys.send = nothing_fits;
+	sys.sendmsg = no_message_fits;
+	while ((size = outflow_room(&out)) > 0) {
+		struct mitogen_message *m = message_new(size < 5000 ? size : 5000);
+
+		memset(m->payload, 'x', m->size);
+		sent += m->size;
+		assert_in_range(sent, 0, 3 * STREAM_PRODUCED);
+		outflow_send(&pair.child, &out, m, true);
+	}
+	assert_int_equal(credit(&out), WINDOW_FIRST - sent);
+	assert_in_range(sent, STREAM_PRODUCED, 3 * STREAM_PRODUCED);
+	assert_int_equal(rooms, 0);
+	sys.send = send;
+	sys.sendmsg = sendmsg;
+	pair_pump();
+	assert_int_equal(rooms, 1);
+	assert_int_equal(received, sent);
+	send_bytes(1000);
+	assert_int_equal(waited, 0); /* not for credit */
 }
 
 /* Nothing is granted before anything is used up. */
 static void a_slow_reader_stops_the_sender(void **state)
 {
 	(void)state;
-	send_bytes(FLOW_WINDOW);
+	send_bytes(WINDOW_FIRST);
 	pair_pump();
 	assert_int_equal(outflow_room(&out), 0);
 	assert_int_equal(rooms, 0);
-	inflow_consumed(&pair.master, &in, FLOW_WINDOW / 4);
+	inflow_consumed(&pair.master, &in, WINDOW_FIRST / 4);
 	pair_pump();
-	assert_int_equal(outflow_room(&out), 0); /* steps that small are not worth a message */
-	inflow_consumed(&pair.master, &in, FLOW_WINDOW / 4);
+	assert_int_equal(credit(&out), 0); /* steps that small are not worth a message */
+	assert_int_equal(rooms, 0);
+	inflow_consumed(&pair.master, &in, WINDOW_FIRST / 4);
 	pair_pump();
-	assert_int_equal(outflow_room(&out), FLOW_WINDOW / 2);
+	assert_int_equal(credit(&out), WINDOW_FIRST / 2);
 	assert_int_equal(rooms, 1);
 }
 
@@ -101,24 +158,43 @@ static void it_goes_on_for_long(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 100; i++) {
-		size_t room = outflow_room(&out);
+		size_t room = credit(&out);
 
 		assert_true(room > 0);
 		send_bytes(room);
 		inflow_consumed(&pair.master, &in, room);
 		pair_pump();
 	}
-	assert_true(received >= 100 * FLOW_WINDOW / 2);
+	assert_true(received >= 100 * WINDOW_FIRST / 2);
 	assert_null(pair.ended);
+}
+
+/* The receiver is told that more would be used. */
+static void who_had_to_wait_says_so(void **state)
+{
+	(void)state;
+	send_bytes(WINDOW_FIRST);
+	inflow_consumed(&pair.master, &in, WINDOW_FIRST);
+	pair_pump();
+	assert_int_equal(rooms, 0); /* nobody has asked */
+	send_bytes(WINDOW_FIRST);
+	assert_int_equal(waited, 0);
+	assert_int_equal(outflow_room(&out), 0);
+	inflow_consumed(&pair.master, &in, WINDOW_FIRST);
+	pair_pump();
+	assert_int_equal(rooms, 1);
+	send_bytes(1000);
+	send_bytes(1000);
+	assert_int_equal(waited, 1);
 }
 
 static void more_than_granted_drops_the_stream(void **state)
 {
 	(void)state;
-	send_bytes(FLOW_WINDOW);
+	send_bytes(WINDOW_FIRST);
 	out.granted++; /* it cheats */
 	send_bytes(1);
-	assert_int_equal(received, FLOW_WINDOW);
+	assert_int_equal(received, WINDOW_FIRST);
 	assert_string_equal(pair.ended, "it sent more than it was granted");
 	assert_non_null(strstr(logged, "context 1 sent more than it was granted"));
 }
@@ -126,7 +202,7 @@ static void more_than_granted_drops_the_stream(void **state)
 static void notes_and_the_end_cost_nothing(void **state)
 {
 	(void)state;
-	send_bytes(FLOW_WINDOW);
+	send_bytes(WINDOW_FIRST);
 	outflow_send_note(&pair.child, &out, message_of_text("a note"));
 	outflow_end(&pair.child, &out);
 	assert_int_equal(outflow_room(&out), 0);
@@ -142,7 +218,7 @@ static void no_room_behind_the_end(void **state)
 	outflow_end(&pair.child, &out);
 	assert_int_equal(outflow_room(&out), 0);
 	pair_pump();
-	inflow_consumed(&pair.master, &in, FLOW_WINDOW);
+	inflow_consumed(&pair.master, &in, WINDOW_FIRST);
 	pair_pump();
 	assert_int_equal(outflow_room(&out), 0);
 	assert_int_equal(rooms, 0);
@@ -172,9 +248,9 @@ static void credit_does_not_shrink(void **state)
 {
 	(void)state;
 	send_credit(out.handle, 5);
-	assert_int_equal(outflow_room(&out), FLOW_WINDOW);
+	assert_int_equal(credit(&out), WINDOW_FIRST);
 	send_credit(out.handle, 0);
-	assert_int_equal(outflow_room(&out), FLOW_WINDOW);
+	assert_int_equal(credit(&out), WINDOW_FIRST);
 }
 
 static void absurd_credit_is_cut(void **state)
@@ -182,7 +258,7 @@ static void absurd_credit_is_cut(void **state)
 	(void)state;
 	send_bytes(1000);
 	send_credit(out.handle, UINT64_MAX);
-	assert_int_equal(outflow_room(&out), FLOW_WINDOW_MAX);
+	assert_int_equal(credit(&out), WINDOW_LIMIT);
 }
 
 static void credit_for_others_is_not_ours(void **state)
@@ -191,15 +267,15 @@ static void credit_for_others_is_not_ours(void **state)
 
 	(void)state;
 	send_credit(out.handle + 1, 1 << 20);
-	assert_int_equal(outflow_room(&out), FLOW_WINDOW);
+	assert_int_equal(credit(&out), WINDOW_FIRST);
 	out.dst_id = 5; /* the one whom it sends to grants, not the master */
 	send_credit(out.handle, 1 << 20);
-	assert_int_equal(outflow_room(&out), FLOW_WINDOW);
+	assert_int_equal(credit(&out), WINDOW_FIRST);
 	m->header.dst_id = CHILD_ID;
 	m->header.handle = 111;
 	router_send(&pair.master, m, false);
 	pair_pump();
-	assert_int_equal(outflow_room(&out), FLOW_WINDOW);
+	assert_int_equal(credit(&out), WINDOW_FIRST);
 }
 
 static void of_many_flows_the_right_one_is_credited(void **state)
@@ -214,12 +290,12 @@ static void of_many_flows_the_right_one_is_credited(void **state)
 	for (uint32_t i = 0; i < FLOWS; i++)
 		outflow_open(&pair.child, &flows[i], 0, 5000 + i, NULL);
 	for (uint32_t i = 0; i < FLOWS; i++)
-		send_credit(5000 + i, FLOW_WINDOW + 1 + i);
+		send_credit(5000 + i, WINDOW_FIRST + 1 + i);
 	for (uint32_t i = 0; i < FLOWS; i++) {
-		assert_int_equal(outflow_room(&flows[i]), FLOW_WINDOW + 1 + i);
+		assert_int_equal(credit(&flows[i]), WINDOW_FIRST + 1 + i);
 		outflow_close(&flows[i]);
 	}
-	assert_int_equal(outflow_room(&elsewhere), FLOW_WINDOW);
+	assert_int_equal(credit(&elsewhere), WINDOW_FIRST);
 	outflow_close(&elsewhere);
 	outflow_close(&elsewhere);
 	assert_int_equal(pair.child.outflows.count, 1);
@@ -229,6 +305,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(room_shrinks_with_what_is_sent, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_waits_here_takes_room, setup, teardown),
+		cmocka_unit_test_setup_teardown(who_had_to_wait_says_so, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_slow_reader_stops_the_sender, setup, teardown),
 		cmocka_unit_test_setup_teardown(it_goes_on_for_long, setup, teardown),
 		cmocka_unit_test_setup_teardown(more_than_granted_drops_the_stream, setup,

@@ -117,7 +117,7 @@ static void more_than_granted_drops_the_stream(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 8; i++)
-		send_bytes(CHILD_ID, FLOW_WINDOW / 8);
+		send_bytes(CHILD_ID, WINDOW_FIRST / 8);
 	assert_null(pair.ended);
 	send_bytes(CHILD_ID, 1);
 	assert_string_equal(pair.ended, "it sent more than it was granted");
@@ -131,7 +131,7 @@ static void released_values_make_room(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 100; i++) {
-		send_bytes(CHILD_ID, FLOW_WINDOW / 8);
+		send_bytes(CHILD_ID, WINDOW_FIRST / 8);
 		release();
 	}
 	assert_null(pair.ended);
@@ -141,7 +141,7 @@ static void released_values_make_room(void **state)
 static void small_values_cost_something(void **state)
 {
 	(void)state;
-	for (unsigned i = 0; i < FLOW_WINDOW / FLOW_VALUE_MIN; i++)
+	for (unsigned i = 0; i < WINDOW_FIRST / FLOW_VALUE_MIN; i++)
 		send_bytes(CHILD_ID, 0);
 	assert_null(pair.ended);
 	send_bytes(CHILD_ID, 0);
@@ -153,7 +153,7 @@ static void one_value_may_be_large(void **state)
 {
 	(void)state;
 	send_bytes(CHILD_ID, 100);
-	send_bytes(CHILD_ID, 4 * FLOW_WINDOW);
+	send_bytes(CHILD_ID, 4 * WINDOW_FIRST);
 	assert_null(pair.ended);
 	release();
 	release();
@@ -165,8 +165,8 @@ static void one_value_may_be_large(void **state)
 static void each_source_has_its_own_credit(void **state)
 {
 	(void)state;
-	send_bytes(CHILD_ID, FLOW_WINDOW);
-	send_bytes(CHILD_ID + 1, FLOW_WINDOW);
+	send_bytes(CHILD_ID, WINDOW_FIRST);
+	send_bytes(CHILD_ID + 1, WINDOW_FIRST);
 	assert_null(pair.ended);
 	send_bytes(CHILD_ID + 1, 1);
 	assert_string_equal(pair.ended, "it sent more than it was granted");

@@ -63,7 +63,7 @@ static void release(void)
 
 static void fill(void)
 {
-	static const char piece[FLOW_WINDOW / 8];
+	static const char piece[WINDOW_FIRST / 8];
 
 	while (outbox_has_room(to_port())) {
 		outbox_send(to_port(), message_of_bytes(piece, sizeof(piece)));
@@ -182,7 +182,7 @@ static void it_fails_where_there_is_no_port(void **state)
 /* Whoever took a part of it learns that this is not all. */
 static void a_refusal_comes_to_both_ends(void **state)
 {
-	static const char large[FLOW_WINDOW];
+	static const char large[WINDOW_FIRST];
 
 	(void)state;
 	pair.master.max_message = 3 * FRAME_PAYLOAD_MAX / 2;

@@ -109,7 +109,7 @@ static void reports_corruption_early(void **state)
 	assert_corrupt(2, 0, FRAME_BAD_KIND);
 	assert_corrupt(2, FRAME_KINDS, FRAME_BAD_KIND);
 	assert_corrupt(2, 0xff, FRAME_BAD_KIND);
-	assert_corrupt(3, 4, FRAME_BAD_FLAGS);
+	assert_corrupt(3, FRAME_FLAGS + 1, FRAME_BAD_FLAGS);
 	assert_corrupt(3, 0x80 | FRAME_MORE, FRAME_BAD_FLAGS);
 	assert_corrupt(24, 0x80, FRAME_BAD_LENGTH);
 	assert_corrupt(25, 2, FRAME_BAD_LENGTH);

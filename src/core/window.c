@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "core/window.h"
+
+#define STEP        (WINDOW_FIRST / 2) /* of grants, each of which is a message */
+#define IDLE_MIN_MS 2                  /* less is the scheduler's doing */
+
+void window_init(struct window *window)
+{
+	*window = (struct window){
+		.size = WINDOW_FIRST,
+		.limit = WINDOW_LAST,
+		.granted = WINDOW_FIRST,
+		.settled = WINDOW_FIRST,
+	};
+}
+
+bool window_receive(struct window *window, size_t size, bool waited, int64_t now_ms)
+{
+	int64_t gap_ms = now_ms - window->came_ms;
+
+	if (window->tuned_ms == 0) {
+		window->tuned_ms = now_ms;
+	} else if (waited) {
+		window->idle_ms += gap_ms;
+		window->waits++;
+	} else if (gap_ms > window->pause_ms) {
+		window->pause_ms = gap_ms;
+	}
+	window->came_ms = now_ms;
+	window->received += size;
+	return window->received <= window->granted;
+}
+
+void window_consume(struct window *window, size_t size)
+{
+	window->consumed += size;
+}
+
+bool window_is_due(const struct window *window)
+{
+	return window->consumed + window->size >= window->granted + STEP;
+}
+
+static void grow(struct window *window)
+{
+	if (window->size < window->limit)
+		window->size = window->size < window->limit / 2 ? 2 * window->size : window->limit;
+}
+
+static void shrink(struct window *window)
+{
+	window->size -= window->size / 8;
+	if (window->size < WINDOW_FIRST)
+		window->size = WINDOW_FIRST;
+}
+
+/* When as much as the window has come, as in the time from here to the sender and back. */
+static void tune(struct window *window, int64_t now_ms)
+{
+	/* without what passes between any two frames */
+	int64_t idle = window->idle_ms - window->waits * window->pause_ms;
+	int64_t elapsed = now_ms - window->tuned_ms;
+
+	/* If the link was idle, it can take more; otherwise all that would wait in somebody's queue. */
+	if (idle >= IDLE_MIN_MS && idle > elapsed / 5)
+		grow(window);
+	else if (idle <= elapsed / 10)
+		shrink(window);
+	window->tuned_ms = now_ms;
+	window->idle_ms = window->pause_ms = 0;
+	window->waits = 0;
+	window->settled = window->consumed + window->size;
+}
+
+uint64_t window_next(struct window *window, int64_t now_ms)
+{
+	bool keeps_up = window->received - window->consumed < window->size / 4;
+
+	uint64_t total;
+
+	if (keeps_up && window->received >= window->settled)
+		tune(window, now_ms);
+	total = window->consumed + window->size;
+	return total > window->granted ? total : window->granted; /* what was granted is granted */
+}
