@@ -4,6 +4,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -68,6 +70,41 @@ int fd_set_nonblocking(int fd)
 	int flags = fcntl(fd, F_GETFL);
 
 	return flags < 0 ? -1 : fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+}
+
+/* SIGPIPE comes to the thread that wrote. It takes it back, unless one waited for it before. */
+ssize_t fd_writev_quietly(int fd, const struct iovec *iov, int count)
+{
+	sigset_t sigpipe, before, waiting;
+	ssize_t n;
+	int error, ignored;
+
+	sigemptyset(&sigpipe);
+	sigemptyset(&waiting);
+	sigaddset(&sigpipe, SIGPIPE);
+	pthread_sigmask(SIG_BLOCK, &sigpipe, &before);
+	if (sigismember(&before, SIGPIPE))
+		sigpending(&waiting);
+	n = sys.writev(fd, iov, count);
+	error = errno;
+	if (n < 0 && error == EPIPE && !sigismember(&waiting, SIGPIPE)) {
+		sigpending(&waiting); /* not if it is ignored */
+		if (sigismember(&waiting, SIGPIPE))
+			sigwait(&sigpipe, &ignored);
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	errno = error;
+	return n;
+}
+
+void fd_enlarge_pipe(int fd, int size)
+{
+#ifdef F_SETPIPE_SZ
+	fcntl(fd, F_SETPIPE_SZ, size);
+#else
+	(void)fd;
+	(void)size;
+#endif
 }
 
 int fd_dup_high(int fd)

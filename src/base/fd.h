@@ -2,6 +2,9 @@
 /* File descriptors: each has one owner, is close-on-exec and is closed once. */
 #pragma once
 
+#include <sys/types.h>
+#include <sys/uio.h>
+
 /* Ignores -1. Keeps errno. */
 void fd_close(int fd);
 /* Two connected stream sockets, close-on-exec, numbers of at least 3. 0 or -1, errno. */
@@ -10,6 +13,10 @@ int fd_socketpair(int ret[2]);
 int fd_pipe(int ret[2]);
 /* 0 or -1, errno. */
 int fd_set_nonblocking(int fd);
+/* As writev(2), but that it never raises SIGPIPE, also for pipes. */
+ssize_t fd_writev_quietly(int fd, const struct iovec *iov, int count);
+/* Lets a pipe hold more, if the system can and allows it. */
+void fd_enlarge_pipe(int fd, int size);
 /* A copy with a number of at least 3, close-on-exec. -1: errno. */
 int fd_dup_high(int fd);
 /* The same, in exchange for fd; -1 stays -1. */

@@ -17,7 +17,8 @@
 #define WRITE_FRAMES 64
 #define WRITE_BYTES  (64u * 1024)  /* taken from the queue at a time */
 #define ROUND_BYTES  (256u * 1024) /* written at a time while nobody else has the lock */
-#define DRAIN_MAX    (4u << 20)    /* more than a socket holds: somebody still writes */
+#define PIPE_SIZE    (128 * 1024)  /* of one that was full; more would keep calls waiting longer */
+#define DRAIN_MAX    (4u << 20)    /* more than a descriptor holds: somebody still writes */
 _Static_assert(FRAME_MAX + READ_SIZE <= BROKER_SCRATCH, "a read behind an incomplete frame fits");
 #define BATCH_BYTES (32u * 1024) /* senders that do not wait write when so much is queued */
 
@@ -265,12 +266,24 @@ static ssize_t write_pieces(struct stream *stream, struct iovec *iov, int count)
 {
 	struct msghdr message = {.msg_iov = iov, .msg_iovlen = (size_t)count};
 
-	if (!stream->is_socket) /* SIGPIPE is blocked on this thread */
+	if (!stream->is_socket && broker_is_current(stream->broker)) /* it blocks SIGPIPE */
 		return sys.writev(stream->out.fd, iov, count);
+	if (!stream->is_socket)
+		return fd_writev_quietly(stream->out.fd, iov, count);
 	if (count == 1) /* the usual call, and the cheaper one */
 		return sys.send(stream->out.fd, iov->iov_base, iov->iov_len,
 				MSG_NOSIGNAL | MSG_DONTWAIT);
 	return sys.sendmsg(stream->out.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* The first time that the descriptor is full. True: it may hold more now. */
+static bool enlarge(struct stream *stream)
+{
+	if (stream->is_socket || stream->is_large)
+		return false;
+	stream->is_large = true;
+	fd_enlarge_pipe(stream->out.fd, PIPE_SIZE);
+	return true;
 }
 
 /* Writes until all is written (1), the descriptor is full or others shall have the lock (0), or it is
@@ -286,7 +299,7 @@ static int write_some(struct stream *stream)
 		if (stream->bytes_out >= limit)
 			return 0;
 		n = write_pieces(stream, iov, collect(stream, iov));
-		if (n < 0 && errno == EINTR)
+		if (n < 0 && (errno == EINTR || (errno == EAGAIN && enlarge(stream))))
 			continue;
 		if (n < 0)
 			return errno == EAGAIN ? 0 : -1;
@@ -355,8 +368,7 @@ static void push(struct stream *stream, bool now, int r)
 	}
 	if (!may_write(stream) || is_full) /* the broker goes on, and sees to every error */
 		return;
-	if ((now || waiting >= BATCH_BYTES) && stream->is_socket && !stream->is_broken &&
-	    write_some(stream) > 0)
+	if ((now || waiting >= BATCH_BYTES) && !stream->is_broken && write_some(stream) > 0)
 		return;
 	broker_defer(stream->broker, &stream->flush);
 }

@@ -441,11 +441,12 @@ static int run_command(struct connection *connection, struct launched *ret, mito
 static int adopt(struct connection *connection, const struct launched *launched,
 		 mitogen_error *error)
 {
-	if (stream_open(&connection->neighbour.stream, launched->stream, launched->stream) < 0) {
+	const int *fds = launched->fds;
+
+	if (stream_open(&connection->neighbour.stream, fds[1], fds[0]) < 0) {
 		error_set_errno(error, "cannot watch the child");
-		fd_close(launched->stream);
-		fd_close(launched->messages);
-	} else if (output_open(&connection->output, launched->messages) < 0) {
+		launch_close(fds);
+	} else if (output_open(&connection->output, fds[2]) < 0) {
 		error_set_errno(error, "cannot watch what the child prints");
 	} else {
 		return 0;

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fd.h"
@@ -22,6 +23,7 @@
 #include "base/random.h"
 #include "base/sys.h"
 #include "core/process.h"
+#include "parent/launch.h"
 
 #define OWNER_ENDED SIGHUP /* what the kernel sends us then; nobody else has a reason to */
 #ifdef __SANITIZE_THREAD__
@@ -43,7 +45,7 @@ struct server {
 	struct map by_number, by_pid;
 	struct fork_packet packet; /* the next one, of which so much is here */
 	size_t received;
-	int fds[2]; /* that came with it; -1: none */
+	int fds[LAUNCH_PIPES]; /* that came with it; -1: none */
 };
 
 /* ---- Packets ---- */
@@ -77,8 +79,9 @@ static void take_descriptors(struct server *server, struct msghdr *message)
 	if (!header || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
 		return;
 	count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-	memcpy(server->fds, CMSG_DATA(header), (count < 2 ? count : 2) * sizeof(int));
-	for (int i = 0; i < 2; i++)
+	memcpy(server->fds, CMSG_DATA(header),
+	       (count < LAUNCH_PIPES ? count : LAUNCH_PIPES) * sizeof(int));
+	for (int i = 0; i < LAUNCH_PIPES; i++)
 		server->fds[i] = fd_move_high(server->fds[i]);
 }
 
@@ -86,7 +89,7 @@ static void take_descriptors(struct server *server, struct msghdr *message)
 static bool receive(struct server *server)
 {
 	union {
-		char bytes[CMSG_SPACE(2 * sizeof(int))];
+		char bytes[CMSG_SPACE(LAUNCH_PIPES * sizeof(int))];
 		struct cmsghdr alignment;
 	} control;
 	struct iovec piece = {(char *)&server->packet + server->received,
@@ -126,11 +129,12 @@ static void set_signals(void (*handler)(int))
 __attribute__((noreturn)) static void become_child(struct server *server, pid_t parent)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent || dup2(server->fds[0], STDIN_FILENO) < 0 ||
-	    dup2(server->fds[0], STDOUT_FILENO) < 0 || dup2(server->fds[1], STDERR_FILENO) < 0)
+	if (getppid() != parent)
 		_exit(127);
-	fd_close(server->fds[0]);
-	fd_close(server->fds[1]);
+	for (int i = 0; i < LAUNCH_PIPES; i++)
+		if (dup2(server->fds[i], i) < 0)
+			_exit(127);
+	launch_close(server->fds);
 	fd_close(server->socket);
 	setsid();
 	set_signals(SIG_DFL);
@@ -146,7 +150,7 @@ static int make_child(struct server *server, uint32_t number)
 	pid_t self = getpid();
 	int error;
 
-	if (server->fds[1] < 0) {
+	if (server->fds[LAUNCH_PIPES - 1] < 0) {
 		sys.free(child);
 		return EMFILE; /* they did not fit in here */
 	}
@@ -175,10 +179,8 @@ static void start(struct server *server, uint32_t number)
 {
 	int error = make_child(server, number);
 
-	for (int i = 0; i < 2; i++) {
-		fd_close(server->fds[i]);
-		server->fds[i] = -1;
-	}
+	for (int i = 0; i < LAUNCH_PIPES; i++)
+		fd_close(TAKE_FD(server->fds[i]));
 	if (error)
 		report(server, FORK_ENDED, number, process_not_made(error));
 }
@@ -247,7 +249,7 @@ __attribute__((noreturn)) static void serve(struct server *server)
 
 __attribute__((noreturn)) static void run(int socket, void (*run_child)(void))
 {
-	struct server server = {.socket = socket, .run_child = run_child, .fds = {-1, -1}};
+	struct server server = {.socket = socket, .run_child = run_child, .fds = {-1, -1, -1}};
 
 	fd_blank_all(socket);
 	fflush(NULL); /* what the program has in its buffers is written by itself alone */

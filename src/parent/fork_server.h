@@ -18,7 +18,7 @@ struct fork_server {
 
 enum fork_packet_kind {
 	/* to the server */
-	FORK_START, /* with two descriptors: the child's standard input and output, and its stderr */
+	FORK_START,  /* with three descriptors: the child's standard input, output and error */
 	FORK_SIGNAL, /* value: a signal for the child; negative: for its group */
 	/* from the server */
 	FORK_STARTED, /* value: the PID */

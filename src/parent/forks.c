@@ -24,7 +24,7 @@
 struct request {
 	struct list link; /* in forks->requests */
 	struct fork_packet packet;
-	int fds[2]; /* to be passed on; -1: none */
+	int fds[LAUNCH_PIPES]; /* to be passed on; -1: none */
 };
 
 struct forked {
@@ -76,7 +76,7 @@ static void close_socket(struct forks *forks)
 static void drop_request(struct request *request)
 {
 	list_remove(&request->link);
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < LAUNCH_PIPES; i++)
 		fd_close(TAKE_FD(request->fds[i]));
 }
 
@@ -208,7 +208,8 @@ static const struct process_keeper keeper = {.signal = signal_child};
 static void init_request(struct request *request, enum fork_packet_kind kind, uint32_t number)
 {
 	request->packet = (struct fork_packet){.kind = kind, .number = number};
-	request->fds[0] = request->fds[1] = -1;
+	for (int i = 0; i < LAUNCH_PIPES; i++)
+		request->fds[i] = -1;
 	list_init(&request->link);
 }
 
@@ -235,14 +236,14 @@ int forks_start(struct router *router, struct process *process,
 {
 	struct forks *forks = router->forks;
 	struct forked *forked;
-	int ours[2], r;
+	int r;
 
 	if (forks->socket.fd < 0)
 		return error_set(err, MITOGEN_ERR_CONNECT, "the fork server %s", forks->end);
 	forked = new_child(forks, process);
 	if (!forked)
 		return error_set_memory(err);
-	r = launch_connect(ours, forked->start.fds, err);
+	r = launch_connect(ret->fds, forked->start.fds, err);
 	if (r < 0) {
 		map_remove(&forks->children, &forked->by_number);
 		sys.free(forked);
@@ -250,7 +251,7 @@ int forks_start(struct router *router, struct process *process,
 	}
 	process_entrust(process, &keeper, forked, ended);
 	list_append(&forks->requests, &forked->start.link);
-	*ret = (struct launched){.stream = ours[0], .messages = ours[1]};
+	ret->pid = 0;
 	flush(forks);
 	return 0;
 }

@@ -33,21 +33,30 @@ static int fail_spawn(const struct launch_command *command, enum spawn_stage sta
 	return code;
 }
 
-int launch_connect(int ret_ours[2], int ret_theirs[2], mitogen_error *err)
+void launch_close(const int fds[LAUNCH_PIPES])
 {
-	int sockets[2], pipes[2];
+	for (int i = 0; i < LAUNCH_PIPES; i++)
+		fd_close(fds[i]);
+}
 
-	if (fd_socketpair(sockets) < 0)
-		return error_set_errno(err, "cannot make a socket pair");
-	if (fd_pipe(pipes) < 0) {
+int launch_connect(int ret_ours[LAUNCH_PIPES], int ret_theirs[LAUNCH_PIPES], mitogen_error *err)
+{
+	int pipes[LAUNCH_PIPES][2], made = 0;
+
+	while (made < LAUNCH_PIPES && fd_pipe(pipes[made]) == 0)
+		made++;
+	if (made < LAUNCH_PIPES)
 		error_set_errno(err, "cannot make a pipe");
-		fd_close(sockets[0]);
-		fd_close(sockets[1]);
-		return MITOGEN_ERR_SYSTEM;
+	for (int i = 0; i < made; i++) {
+		if (made < LAUNCH_PIPES) {
+			fd_close(pipes[i][0]);
+			fd_close(pipes[i][1]);
+		} else { /* it reads from the first one, and writes to the others */
+			ret_ours[i] = pipes[i][i == 0];
+			ret_theirs[i] = pipes[i][i > 0];
+		}
 	}
-	memcpy(ret_ours, (int[]){sockets[0], pipes[0]}, sizeof(sockets));
-	memcpy(ret_theirs, (int[]){sockets[1], pipes[1]}, sizeof(sockets));
-	return 0;
+	return made < LAUNCH_PIPES ? MITOGEN_ERR_SYSTEM : 0;
 }
 
 int launch(const struct launch_command *command, char *const *environment, struct launched *ret,
@@ -55,24 +64,24 @@ int launch(const struct launch_command *command, char *const *environment, struc
 {
 	struct spawn spawn = {
 		.path = command->path, .argv = command->argv, .env = environment, .session = true};
-	int ours[2], theirs[2], r = launch_connect(ours, theirs, err);
+	int ours[LAUNCH_PIPES], theirs[LAUNCH_PIPES], r = launch_connect(ours, theirs, err);
 	enum spawn_stage stage;
 	pid_t pid;
 
 	if (r < 0)
 		return r;
-	spawn.stdin_fd = spawn.stdout_fd = theirs[0];
-	spawn.stderr_fd = theirs[1];
+	spawn.stdin_fd = theirs[0];
+	spawn.stdout_fd = theirs[1];
+	spawn.stderr_fd = theirs[2];
 	pid = spawn_start(&spawn, &stage);
 	if (pid < 0)
 		r = fail_spawn(command, stage, err);
-	fd_close(theirs[0]);
-	fd_close(theirs[1]);
-	if (r == 0) {
-		*ret = (struct launched){pid, ours[0], ours[1]};
-		return 0;
+	launch_close(theirs);
+	if (r < 0) {
+		launch_close(ours);
+		return r;
 	}
-	fd_close(ours[0]);
-	fd_close(ours[1]);
-	return r;
+	ret->pid = pid;
+	memcpy(ret->fds, ours, sizeof(ours));
+	return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Running the command of a method with a stream on its standard input and output. */
+/* Running the command of a method with pipes to and from it. */
 #pragma once
 
 #include <mitogen/types.h>
@@ -11,15 +11,19 @@ struct launch_command {
 	char **argv; /* NULL-terminated; both the array and the strings with sys.free */
 };
 
+/* A child and we are connected by pipes: to its standard input, from its standard output, and from its
+ * standard error, in this order wherever there are as many descriptors. */
+#define LAUNCH_PIPES 3
+
 struct launched {
 	pid_t pid;
-	int stream;   /* a socket: its standard input and output */
-	int messages; /* a pipe: what it prints to standard error */
+	int fds[LAUNCH_PIPES]; /* our ends */
 };
 
-/* Makes what a child and we are connected by: [0] is a socket for its standard input and output, [1] a
- * pipe for its standard error. 0, or a negative code with err set. */
-int launch_connect(int ret_ours[2], int ret_theirs[2], mitogen_error *err);
+/* Makes them. 0, or a negative code with err set. */
+int launch_connect(int ret_ours[LAUNCH_PIPES], int ret_theirs[LAUNCH_PIPES], mitogen_error *err);
+/* Closes those that are not -1. */
+void launch_close(const int fds[LAUNCH_PIPES]);
 /* 0 and *ret, whose process and descriptors are the caller's; or a negative code with err set. */
 int launch(const struct launch_command *command, char *const *environment, struct launched *ret,
 	   mitogen_error *err);

@@ -125,7 +125,7 @@ def test_process_that_does_not_answer(run, mitogen, tmp_path):
     fake = FakeAgent(
         tmp_path,
         mitogen,
-        'mkdir "$HERE/one" 2>/dev/null || exec "$AGENT" "$@"; echo MITO001 1; exec cat >/dev/null',
+        'mkdir "$HERE/one" 2>/dev/null || exec "$AGENT" "$@"; echo MITO001 1; exec cat 3>&1 >/dev/null',
     )
     result = run("tree", "--timeout", "1", "local", "local", env={**fake.environment, **ASCII})
     assert result.returncode == 4

@@ -232,8 +232,8 @@ static void name_port(struct request *request)
 
 static void stop_reading(struct request *request)
 {
-	if (shutdown(STDIN_FILENO, SHUT_RD) < 0)
-		raw_give_up("shutdown");
+	if (close(STDIN_FILENO) < 0)
+		raw_give_up("close");
 	reply_nil(request);
 	for (;;)
 		pause();

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -60,6 +61,71 @@ static void pairs_are_connected_and_close_on_exec(void **state)
 		fd_close(pipes[i]);
 		fd_close(sockets[i]);
 	}
+}
+
+static ssize_t write_quietly(int fd)
+{
+	const struct iovec piece = {(char[]){"x"}, 1};
+
+	return fd_writev_quietly(fd, &piece, 1);
+}
+
+static bool is_pending(void)
+{
+	sigset_t pending;
+
+	sigpending(&pending);
+	return sigismember(&pending, SIGPIPE);
+}
+
+/* A signal would end this process. */
+static void writing_to_a_broken_pipe_raises_no_signal(void **state)
+{
+	sigset_t sigpipe, mask;
+	int fds[2], number;
+
+	(void)state;
+	sigemptyset(&sigpipe);
+	sigaddset(&sigpipe, SIGPIPE);
+	assert_int_equal(fd_pipe(fds), 0);
+	assert_int_equal(write_quietly(fds[1]), 1);
+	fd_close(fds[0]);
+	assert_int_equal(write_quietly(fds[1]), -1);
+	assert_int_equal(errno, EPIPE);
+	pthread_sigmask(SIG_SETMASK, NULL, &mask);
+	assert_false(sigismember(&mask, SIGPIPE));
+
+	signal(SIGPIPE, SIG_IGN); /* none comes, and none is waited for */
+	assert_int_equal(write_quietly(fds[1]), -1);
+	signal(SIGPIPE, SIG_DFL);
+
+	pthread_sigmask(SIG_BLOCK, &sigpipe, NULL);
+	assert_int_equal(write_quietly(fds[1]), -1);
+	assert_false(is_pending());
+	raise(SIGPIPE); /* somebody else's is left where it is */
+	assert_int_equal(write_quietly(fds[1]), -1);
+	assert_int_equal(errno, EPIPE);
+	assert_true(is_pending());
+	assert_int_equal(sigwait(&sigpipe, &number), 0);
+	pthread_sigmask(SIG_UNBLOCK, &sigpipe, NULL);
+	fd_close(fds[1]);
+}
+
+static void a_pipe_is_enlarged(void **state)
+{
+	static char data[128 * 1024];
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(fd_pipe(fds), 0);
+	fd_set_nonblocking(fds[1]);
+	fd_enlarge_pipe(fds[1], sizeof(data));
+#ifdef __linux__
+	assert_int_equal(write(fds[1], data, sizeof(data)), sizeof(data));
+#endif
+	fd_enlarge_pipe(-1, sizeof(data)); /* nothing comes of it */
+	fd_close(fds[0]);
+	fd_close(fds[1]);
 }
 
 static bool is_null(int fd)
@@ -202,6 +268,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(close_keeps_errno),
 		cmocka_unit_test(pairs_are_connected_and_close_on_exec),
+		cmocka_unit_test(writing_to_a_broken_pipe_raises_no_signal),
+		cmocka_unit_test(a_pipe_is_enlarged),
 		cmocka_unit_test(numbers_are_at_least_three),
 		cmocka_unit_test(failures_are_told),
 		cmocka_unit_test(made_nonblocking),

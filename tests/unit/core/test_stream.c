@@ -446,6 +446,85 @@ static void written_at_once(void **state)
 	assert_true(list_is_empty(&broker.tasks));
 }
 
+static struct mitogen_message *large_bulk(uint32_t handle)
+{
+	struct mitogen_message *m = message_new(32u * 1024);
+
+	assert_non_null(m);
+	memset(m->payload, 0, m->size);
+	m->header.kind = FRAME_RAW;
+	m->header.flags = FRAME_BULK;
+	m->header.handle = handle;
+	return m;
+}
+
+/* What the stream writes to comes out at .in, what is written to .out goes to the stream. */
+static struct {
+	int in, out;
+} far_end;
+
+static void use_pipes(void)
+{
+	int to[2], from[2];
+
+	stream_close(&stream);
+	assert_int_equal(fd_pipe(to), 0);
+	assert_int_equal(fd_pipe(from), 0);
+	fd_set_nonblocking(to[0]);
+	far_end.in = to[0];
+	far_end.out = from[1];
+	stream_init(&stream, &broker, &events);
+	assert_int_equal(stream_open(&stream, from[0], to[1]), 0);
+	pump(&broker);
+}
+
+/* By any thread, as with sockets; one that is broken raises no signal. */
+static void written_to_a_pipe(void **state)
+{
+	struct mitogen_message *m = numbered(5);
+	size_t size;
+
+	(void)state;
+	use_pipes();
+	stream_send(&stream, numbered(3), true);
+	assert_int_equal(queued(), 0);
+	assert_int_equal(read(far_end.in, bytes, sizeof(bytes)),
+			 FRAME_HEADER_SIZE + payload_size(3));
+	size = encode(bytes, m);
+	assert_int_equal(write(far_end.out, bytes, size), size);
+	message_unref(m);
+	fd_close(far_end.in);
+	stream_send(&stream, numbered(4), true);
+	pump(&broker);
+	assert_int_equal(frame_count, 1);
+	assert_string_equal(end_reason, "");
+	fd_close(far_end.out);
+}
+
+/* More is written while it is full than a pipe holds at first. */
+static void a_full_pipe_goes_on(void **state)
+{
+	size_t total = 0;
+	ssize_t n;
+
+	(void)state;
+	use_pipes();
+	for (int i = 0; i < 8; i++)
+		stream_send(&stream, large_bulk(1), i == 7);
+#ifdef __linux__
+	assert_true(stream.bytes_out > 65536);
+#endif
+	do {
+		pump(&broker);
+		n = read(far_end.in, bytes, sizeof(bytes));
+		total += n > 0 ? (size_t)n : 0;
+	} while (n > 0);
+	assert_int_equal(total, 8 * (FRAME_HEADER_SIZE + 32u * 1024));
+	assert_int_equal(queued(), 0);
+	fd_close(far_end.in);
+	fd_close(far_end.out);
+}
+
 static void partial_writes_go_on(void **state)
 {
 	int size = 1; /* the kernel's least */
@@ -569,18 +648,6 @@ static void behind_what_was_queued(void **state)
 	assert_int_equal(bytes[19], 3);
 	assert_int_equal(bytes[FRAME_HEADER_SIZE + payload_size(3) + 19], 50);
 	assert_int_equal(bytes[2 * FRAME_HEADER_SIZE + payload_size(3) + payload_size(50) + 19], 2);
-}
-
-static struct mitogen_message *large_bulk(uint32_t handle)
-{
-	struct mitogen_message *m = message_new(32u * 1024);
-
-	assert_non_null(m);
-	memset(m->payload, 0, m->size);
-	m->header.kind = FRAME_RAW;
-	m->header.flags = FRAME_BULK;
-	m->header.handle = handle;
-	return m;
 }
 
 static size_t waiting(uint32_t handle)
@@ -763,6 +830,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(descriptors_may_be_of_two_kinds, setup, teardown),
 		cmocka_unit_test_setup_teardown(written_by_the_broker, setup, teardown),
 		cmocka_unit_test_setup_teardown(written_at_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(written_to_a_pipe, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_full_pipe_goes_on, setup, teardown),
 		cmocka_unit_test_setup_teardown(partial_writes_go_on, setup, teardown),
 		cmocka_unit_test_setup_teardown(short_writes_of_any_size_go_on, setup, teardown),
 		cmocka_unit_test_setup_teardown(slices_are_written_like_messages, setup, teardown),

@@ -20,6 +20,7 @@
 #include "base/sys.h"
 #include "core/process.h"
 #include "parent/fork_server.h"
+#include "parent/launch.h"
 
 static struct fork_server server;
 static int stream, messages; /* our ends of a child's */
@@ -76,7 +77,7 @@ static void end(void)
 static void tell(const struct fork_packet *packet, const int *fds, size_t first_piece)
 {
 	union {
-		char bytes[CMSG_SPACE(2 * sizeof(int))];
+		char bytes[CMSG_SPACE(LAUNCH_PIPES * sizeof(int))];
 		struct cmsghdr alignment;
 	} control = {0};
 	struct iovec piece = {(void *)(uintptr_t)packet, first_piece};
@@ -85,10 +86,11 @@ static void tell(const struct fork_packet *packet, const int *fds, size_t first_
 	if (fds) {
 		message.msg_control = control.bytes;
 		message.msg_controllen = sizeof(control.bytes);
-		control.alignment = (struct cmsghdr){.cmsg_len = CMSG_LEN(2 * sizeof(int)),
-						     .cmsg_level = SOL_SOCKET,
-						     .cmsg_type = SCM_RIGHTS};
-		memcpy(CMSG_DATA(&control.alignment), fds, 2 * sizeof(int));
+		control.alignment =
+			(struct cmsghdr){.cmsg_len = CMSG_LEN(LAUNCH_PIPES * sizeof(int)),
+					 .cmsg_level = SOL_SOCKET,
+					 .cmsg_type = SCM_RIGHTS};
+		memcpy(CMSG_DATA(&control.alignment), fds, LAUNCH_PIPES * sizeof(int));
 	}
 	assert_int_equal(sendmsg(server.socket, &message, 0), first_piece);
 	assert_int_equal(send(server.socket, (const char *)packet + first_piece,
@@ -104,7 +106,7 @@ static void ask_in_pieces(uint32_t number, size_t first_piece)
 
 	assert_int_equal(fd_socketpair(sockets), 0);
 	assert_int_equal(fd_pipe(pipes), 0);
-	tell(&packet, (int[]){sockets[1], pipes[1]}, first_piece);
+	tell(&packet, (int[]){sockets[1], sockets[1], pipes[1]}, first_piece);
 	fd_close(sockets[1]);
 	fd_close(pipes[1]);
 	stream = sockets[0];

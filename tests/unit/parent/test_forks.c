@@ -93,8 +93,7 @@ static void start(int i)
 
 static void drop(int i)
 {
-	fd_close(launched[i].stream);
-	fd_close(launched[i].messages);
+	launch_close(launched[i].fds);
 }
 
 static void pump_until_ends(int count)
@@ -105,7 +104,7 @@ static void pump_until_ends(int count)
 
 static void end_child(int i, int status)
 {
-	assert_int_equal(write(launched[i].stream, &(char){(char)status}, 1), 1);
+	assert_int_equal(write(launched[i].fds[0], &(char){(char)status}, 1), 1);
 }
 
 /* ---- Tests ---- */

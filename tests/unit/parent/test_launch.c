@@ -37,7 +37,6 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	sys.socketpair = socketpair;
 	sys.pipe2 = pipe2;
 	return lowest_free() == next_fd ? 0 : -1;
 }
@@ -68,7 +67,7 @@ static const char *read_all(int fd)
 	return out;
 }
 
-static void a_program_between_a_socket_and_a_pipe(void **state)
+static void a_program_between_pipes(void **state)
 {
 	struct launched launched;
 	char script[] = "read line; echo \"$GREETING $line\"; echo oops >&2";
@@ -76,13 +75,12 @@ static void a_program_between_a_socket_and_a_pipe(void **state)
 
 	(void)state;
 	assert_int_equal(run("/bin/sh", script, &launched, NULL), 0);
-	assert_int_equal(write(launched.stream, "word\n", 5), 5);
-	assert_string_equal(read_all(launched.stream), "hello word\n");
-	assert_string_equal(read_all(launched.messages), "oops\n");
+	assert_int_equal(write(launched.fds[0], "word\n", 5), 5);
+	assert_string_equal(read_all(launched.fds[1]), "hello word\n");
+	assert_string_equal(read_all(launched.fds[2]), "oops\n");
 	assert_int_equal(waitpid(launched.pid, &status, 0), launched.pid);
 	assert_int_equal(status, 0);
-	fd_close(launched.stream);
-	fd_close(launched.messages);
+	launch_close(launched.fds);
 }
 
 /* A terminal's signals do not reach it. */
@@ -95,8 +93,7 @@ static void a_session_of_its_own(void **state)
 	(void)state;
 	assert_int_equal(run("/bin/sh", script, &launched, NULL), 0);
 	assert_int_equal(getsid(launched.pid), launched.pid);
-	fd_close(launched.stream);
-	fd_close(launched.messages);
+	launch_close(launched.fds);
 	assert_int_equal(waitpid(launched.pid, &status, 0), launched.pid);
 }
 
@@ -117,20 +114,12 @@ static void what_cannot_run_is_explained(void **state)
 	assert_int_equal(run("/nonexistent", script, &launched, NULL), MITOGEN_ERR_SYSTEM);
 }
 
-static int no_socketpair(int domain, int type, int protocol, int ret[2])
-{
-	(void)domain;
-	(void)type;
-	(void)protocol;
-	(void)ret;
-	errno = EMFILE;
-	return -1;
-}
+static int pipes_left;
 
-static int no_pipe(int ret[2], int flags)
+static int few_pipes(int ret[2], int flags)
 {
-	(void)ret;
-	(void)flags;
+	if (pipes_left-- > 0)
+		return pipe2(ret, flags);
 	errno = EMFILE;
 	return -1;
 }
@@ -142,12 +131,13 @@ static void too_few_descriptors(void **state)
 	mitogen_error err;
 
 	(void)state;
-	sys.pipe2 = no_pipe;
-	assert_int_equal(run("/bin/sh", script, &launched, &err), MITOGEN_ERR_SYSTEM);
-	assert_string_equal(err.text, "cannot make a pipe: Too many open files");
-	sys.socketpair = no_socketpair;
-	assert_int_equal(run("/bin/sh", script, &launched, &err), MITOGEN_ERR_SYSTEM);
-	assert_string_equal(err.text, "cannot make a socket pair: Too many open files");
+	sys.pipe2 = few_pipes;
+	for (int count = 0; count < LAUNCH_PIPES; count++) {
+		pipes_left = count;
+		assert_int_equal(run("/bin/sh", script, &launched, &err), MITOGEN_ERR_SYSTEM);
+		assert_string_equal(err.text, "cannot make a pipe: Too many open files");
+		assert_int_equal(lowest_free(), next_fd);
+	}
 }
 
 static void half_a_command_is_cleared(void **state)
@@ -166,8 +156,7 @@ static void half_a_command_is_cleared(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(a_program_between_a_socket_and_a_pipe, setup,
-						teardown),
+		cmocka_unit_test_setup_teardown(a_program_between_pipes, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_session_of_its_own, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_cannot_run_is_explained, setup, teardown),
 		cmocka_unit_test_setup_teardown(too_few_descriptors, setup, teardown),
