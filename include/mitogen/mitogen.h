@@ -242,7 +242,8 @@ int mitogen_reply_with(mitogen_message *m, mitogen_error *err, const mitogen_val
 mitogen_message *mitogen_message_ref(mitogen_message *m);
 void mitogen_message_unref(mitogen_message *m);
 mitogen_router mitogen_message_router(const mitogen_message *m);
-mitogen_context mitogen_message_from(const mitogen_message *m); /* who sent it; verified */
+mitogen_context mitogen_message_from(const mitogen_message *m);      /* who sent it; verified */
+mitogen_receiver mitogen_message_receiver(const mitogen_message *m); /* which one it came to */
 void *mitogen_message_tag(const mitogen_message *m);
 
 /* mitogen_read(from, &err, &a, [&b, ...])
@@ -335,6 +336,22 @@ MITOGEN_MUST mitogen_channel mitogen_channel_open_with(mitogen_context context,
 mitogen_channel mitogen_message_channel(const mitogen_message *m);
 /* Either end, for good: who waits at the other one is woken. The function runs on. */
 void mitogen_channel_close(mitogen_channel channel);
+
+/* ---- Selects ------------------------------------------------------------------------------ */
+
+/* Waits on several receivers at once. While a receiver is in a select, which is one at most, all that
+ * comes to it is got from the select, and getting from the receiver itself is an error, for who waits
+ * there already too. Any number of threads may wait, and others may add and remove meanwhile. */
+mitogen_select mitogen_select_new(mitogen_router router, mitogen_error *err);
+int mitogen_select_add(mitogen_select select, mitogen_receiver receiver, mitogen_error *err);
+/* What has come from it and was not got goes back to it. A receiver that is closed removes itself. */
+int mitogen_select_remove(mitogen_select select, mitogen_receiver receiver, mitogen_error *err);
+/* As mitogen_receiver_get and _fd. mitogen_message_receiver says from whom it is. */
+MITOGEN_MUST int mitogen_select_get(mitogen_select select, mitogen_message **ret, int timeout_ms,
+				    mitogen_error *err);
+int mitogen_select_fd(mitogen_select select, mitogen_error *err);
+/* Removes all receivers; wakes all who wait. */
+void mitogen_select_close(mitogen_select select);
 
 /* ---- Programs ----------------------------------------------------------------------------- */
 

@@ -39,6 +39,10 @@ typedef struct mitogen_channel { /* one end of it */
 	mitogen_sender tx;
 } mitogen_channel;
 
+typedef struct mitogen_select {
+	uint32_t router, ref;
+} mitogen_select;
+
 typedef struct mitogen_process {
 	uint32_t router, ref;
 } mitogen_process;

@@ -5,6 +5,7 @@
 
 #include "api/channel.h"
 #include "api/receiver.h"
+#include "api/select.h"
 #include "base/error.h"
 #include "core/context.h"
 #include "core/router.h"
@@ -49,6 +50,7 @@ struct api_router *api_of(const struct router *router)
 static void closing(struct router *router)
 {
 	receivers_close(api_of(router));
+	selects_close(api_of(router));
 }
 
 struct api_router *api_add(struct router *router)

@@ -21,7 +21,7 @@ struct api_router { /* what the interface keeps beside a router; maps under the 
 	struct router *router;
 	bool is_own; /* made by us: freed when closed */
 	uint32_t last_ref;
-	struct map receivers, processes; /* by the refs of their handles */
+	struct map receivers, selects, processes; /* by the refs of their handles */
 	char *image;
 	int shutdown_ms;
 };

@@ -41,6 +41,13 @@ mitogen_context mitogen_message_from(const mitogen_message *m)
 	return from;
 }
 
+mitogen_receiver mitogen_message_receiver(const mitogen_message *m)
+{
+	if (!m || m->receiver_ref == 0)
+		return (mitogen_receiver){0};
+	return (mitogen_receiver){.router = m->router_ref, .ref = m->receiver_ref};
+}
+
 void *mitogen_message_tag(const mitogen_message *m)
 {
 	return m ? m->tag : NULL;

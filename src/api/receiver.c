@@ -4,6 +4,7 @@
 #include <mitogen/mitogen.h>
 
 #include "api/handle.h"
+#include "api/select.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/sys.h"
@@ -55,8 +56,11 @@ struct receiver *receiver_add(struct api_router *api)
 	if (!receiver)
 		return NULL;
 	receiver->latch = latch_new();
-	if (receiver->latch && map_add(&api->receivers, &receiver->by_ref, ++api->last_ref) == 0)
+	receiver->api = api;
+	if (receiver->latch && map_add(&api->receivers, &receiver->by_ref, ++api->last_ref) == 0) {
+		receiver->latch->ref = receiver->by_ref.key;
 		return receiver;
+	}
 	latch_unref(receiver->latch);
 	sys.free(receiver);
 	return NULL;
@@ -133,30 +137,50 @@ mitogen_sender mitogen_receiver_sender(mitogen_receiver handle, mitogen_error *e
 
 /* ---- Taking from it ---- */
 
+int receiver_take(const struct api_router *api, struct latch *latch, mitogen_message **ret,
+		  int timeout_ms, const char *closed, mitogen_error *err)
+{
+	struct mitogen_message *m = NULL;
+	int r = timeout_ms > 0 ? api_check_wait(api, err) : 0;
+
+	if (r < 0) {
+		latch_unref(latch);
+		return r;
+	}
+	r = latch_get(latch, timeout_ms > 0 ? clock_deadline(timeout_ms) : 0, &m);
+	latch_unref(latch);
+	if (r == LATCH_CLOSED)
+		return error_set(err, MITOGEN_ERR_CLOSED, "%s", closed);
+	if (r == LATCH_JOINED)
+		return error_set(err, MITOGEN_ERR_USAGE,
+				 "the receiver is in a select: its messages come from there");
+	if (r == LATCH_MESSAGE) {
+		mitogen_message_unref(*ret);
+		*ret = m;
+	}
+	return r;
+}
+
+int receiver_poll(struct latch *latch, mitogen_error *err)
+{
+	int fd = latch_event_fd(latch);
+
+	latch_unref(latch);
+	return fd >= 0 ? fd : error_set_errno(err, "cannot make a descriptor to poll");
+}
+
 int mitogen_receiver_get(mitogen_receiver handle, mitogen_message **ret, int timeout_ms,
 			 mitogen_error *err)
 {
 	int r = 0;
 	struct api_router *api = api_pin(handle.router, err, &r);
-	struct mitogen_message *m = NULL;
 	struct latch *latch;
 
 	if (!api)
 		return r;
 	latch = receiver_latch(api, handle, err, &r);
-	if (latch && timeout_ms > 0)
-		r = api_check_wait(api, err);
-	if (!latch || r < 0)
-		goto out;
-	r = latch_get(latch, timeout_ms > 0 ? clock_deadline(timeout_ms) : 0, &m);
-	if (r == LATCH_CLOSED) {
-		r = error_set(err, MITOGEN_ERR_CLOSED, "the receiver is closed");
-	} else if (r == LATCH_MESSAGE) {
-		mitogen_message_unref(*ret);
-		*ret = m;
-	}
-out:
-	latch_unref(latch);
+	if (latch)
+		r = receiver_take(api, latch, ret, timeout_ms, "the receiver is closed", err);
 	api_unpin(api);
 	return r;
 }
@@ -170,12 +194,8 @@ int mitogen_receiver_fd(mitogen_receiver handle, mitogen_error *err)
 	if (!api)
 		return r;
 	latch = receiver_latch(api, handle, err, &r);
-	if (latch) {
-		r = latch_event_fd(latch);
-		if (r < 0)
-			r = error_set_errno(err, "cannot make a descriptor for the receiver");
-	}
-	latch_unref(latch);
+	if (latch)
+		r = receiver_poll(latch, err);
 	api_unpin(api);
 	return r;
 }
@@ -187,6 +207,7 @@ static struct latch *close_one(struct api_router *api, struct receiver *receiver
 {
 	struct latch *latch = receiver->latch;
 
+	select_forget(receiver);
 	if (receiver->has_port)
 		inbox_close(&receiver->inbox);
 	latch_close(latch, &api->router->broker.wakes);

@@ -9,6 +9,7 @@
 #include "api/exec.h"
 #include "api/handle.h"
 #include "api/receiver.h"
+#include "api/select.h"
 #include "api/start.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -215,6 +216,7 @@ void mitogen_router_close(mitogen_router handle)
 	pthread_join(api->router->broker.thread, NULL);
 	api_drain(api);
 	receivers_clear(api);
+	selects_clear(api);
 	processes_clear(api);
 	free_router(api->router);
 	sys.free(api->image);

@@ -64,19 +64,29 @@ static void wake_later(struct latch *latch, struct latch **wakes)
 	*wakes = latch_ref(latch);
 }
 
+/* Both locks held. */
+static void append(struct latch *latch, struct list *message, struct latch **wakes)
+{
+	if (list_is_empty(&latch->messages))
+		signal_event(latch);
+	list_append(&latch->messages, message);
+	wake_later(latch, wakes);
+}
+
 bool latch_put(struct latch *latch, struct mitogen_message *m, struct latch **wakes)
 {
-	pthread_mutex_lock(&latch->lock);
-	if (latch->closed) {
-		pthread_mutex_unlock(&latch->lock);
+	struct latch *to = latch->target ? latch->target : latch;
+
+	if (latch->ref)
+		m->receiver_ref = latch->ref;
+	pthread_mutex_lock(&to->lock);
+	if (latch->closed || to->closed) {
+		pthread_mutex_unlock(&to->lock);
 		message_unref(m);
 		return false;
 	}
-	if (list_is_empty(&latch->messages))
-		signal_event(latch);
-	list_append(&latch->messages, &m->link);
-	wake_later(latch, wakes);
-	pthread_mutex_unlock(&latch->lock);
+	append(to, &m->link, wakes);
+	pthread_mutex_unlock(&to->lock);
 	return true;
 }
 
@@ -90,6 +100,56 @@ void latch_close(struct latch *latch, struct latch **wakes)
 		wake_later(latch, wakes);
 	}
 	pthread_mutex_unlock(&latch->lock);
+}
+
+/* Moves messages to a latch, in their order. Router lock held. */
+static void move(struct list *messages, struct latch *to, struct latch **wakes)
+{
+	struct list *node;
+
+	pthread_mutex_lock(&to->lock);
+	while ((node = list_pop(messages)) != NULL)
+		append(to, node, wakes);
+	pthread_mutex_unlock(&to->lock);
+}
+
+void latch_join(struct latch *member, struct latch *target, struct latch **wakes)
+{
+	struct list messages;
+
+	list_init(&messages);
+	pthread_mutex_lock(&member->lock);
+	if (!list_is_empty(&member->messages) && !member->closed)
+		clear_event(member);
+	list_splice(&messages, &member->messages);
+	member->target = target;
+	wake_later(member, wakes);
+	pthread_mutex_unlock(&member->lock);
+	move(&messages, target, wakes);
+}
+
+void latch_leave(struct latch *member, struct latch **wakes)
+{
+	struct latch *target = member->target;
+	struct list messages;
+	bool was_empty;
+
+	list_init(&messages);
+	pthread_mutex_lock(&target->lock);
+	was_empty = list_is_empty(&target->messages);
+	LIST_FOR_EACH_SAFE (node, &target->messages) {
+		if (LIST_OWNER(node, struct mitogen_message, link)->receiver_ref != member->ref)
+			continue;
+		list_remove(node);
+		list_append(&messages, node);
+	}
+	if (!was_empty && list_is_empty(&target->messages) && !target->closed)
+		clear_event(target);
+	pthread_mutex_unlock(&target->lock);
+	pthread_mutex_lock(&member->lock);
+	member->target = NULL;
+	pthread_mutex_unlock(&member->lock);
+	move(&messages, member, wakes);
 }
 
 void latch_wake_all(struct latch *wakes)
@@ -113,7 +173,7 @@ static void sleep_until_filled(struct latch *latch, int64_t deadline)
 	bool in_time = true;
 
 	latch->sleepers++;
-	while (list_is_empty(&latch->messages) && !latch->closed && in_time) {
+	while (list_is_empty(&latch->messages) && !latch->closed && !latch->target && in_time) {
 		uint32_t seen = event_count_get(&latch->filled);
 
 		pthread_mutex_unlock(&latch->lock);
@@ -134,6 +194,8 @@ enum latch_result latch_get(struct latch *latch, int64_t deadline, struct mitoge
 		if (list_is_empty(&latch->messages) && !latch->closed)
 			clear_event(latch);
 		result = LATCH_MESSAGE;
+	} else if (latch->target) {
+		result = LATCH_JOINED;
 	} else {
 		result = latch->closed ? LATCH_CLOSED : LATCH_TIMEOUT;
 	}

@@ -19,6 +19,8 @@ struct latch {
 	pthread_mutex_t lock; /* taken after the router lock */
 	struct event_count filled;
 	struct list messages;
+	uint32_t ref; /* of the receiver that it belongs to, which its messages name; or 0 */
+	struct latch *target;    /* where its messages go instead; changed under both locks */
 	struct latch *next_wake; /* in a list of latches to be woken, while .waking */
 	unsigned references;     /* atomic */
 	unsigned sleepers;
@@ -30,6 +32,7 @@ enum latch_result {
 	LATCH_MESSAGE = 1,
 	LATCH_TIMEOUT = 0,
 	LATCH_CLOSED = -1, /* and empty */
+	LATCH_JOINED = -2, /* its messages go to another latch */
 };
 
 struct latch *latch_new(void); /* NULL: no memory */
@@ -41,6 +44,10 @@ void latch_unref(struct latch *latch);
 bool latch_put(struct latch *latch, struct mitogen_message *m, struct latch **wakes);
 /* The same; wakes all sleepers, who get what is still queued first. */
 void latch_close(struct latch *latch, struct latch **wakes);
+/* The same; what is in member and what comes goes to target, until latch_leave takes it back. Wakes all
+ * who sleep on it. The target must stay, and join none itself. */
+void latch_join(struct latch *member, struct latch *target, struct latch **wakes);
+void latch_leave(struct latch *member, struct latch **wakes);
 /* Without any lock: wakes all latches of the list, as broker_unlock does. */
 void latch_wake_all(struct latch *wakes);
 

@@ -36,9 +36,10 @@ struct mitogen_message {
 	uint32_t router_ref;    /* the number of its public handle; it may be gone */
 	void *tag;
 	mitogen_event event;
-	uint32_t process_ref;  /* of an event: the number of the public handle */
-	uint32_t source_ref;   /* of a value that was sent: core/inbox.h */
-	uint32_t receiver_ref; /* of a call with a channel: the number of its receiver */
+	uint32_t process_ref; /* of an event: the number of the public handle */
+	uint32_t source_ref;  /* of a value that was sent: core/inbox.h */
+	uint32_t
+		receiver_ref; /* the number of the receiver that it came to; of a call, its channel's */
 	/* The user, who got it from a receiver, has no reference any more; router lock held. NULL:
 	 * nobody wants to know. */
 	void (*released)(struct router *router, const struct mitogen_message *m);

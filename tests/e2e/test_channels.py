@@ -1,5 +1,5 @@
 """Values that contexts send to one another: senders and receivers (tests/programs/senders.c), and
-channels (tests/programs/channels.c)."""
+channels (tests/programs/channels.c), and selects over all of it (tests/programs/selects.c)."""
 
 import pytest
 
@@ -72,3 +72,13 @@ def test_closing_a_channel_wakes_the_function(scenario):
         "[local.1] receive_for_ever: MITOGEN_ERR_CLOSED",
         "[local.1] receive_for_ever: MITOGEN_ERR_CLOSED",
     ]
+
+
+# ---- Selects ----
+
+
+@pytest.mark.parametrize(
+    "name", ["of_all_kinds", "ends_come_through_it", "credit_goes_with_the_message", "polled"]
+)
+def test_selects(scenario, name):
+    assert scenario("selects", name) == ""

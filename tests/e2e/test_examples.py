@@ -33,6 +33,10 @@ def test_nested(example):
         assert claimed == parent
 
 
+def test_scatter(example):
+    assert example("scatter") == "1229 primes below 10000, the largest is 9973\n"
+
+
 def test_siblings(example):
     assert example("siblings") == "listener heard: hello, sibling\n"
 

@@ -233,6 +233,63 @@ static void event_fd_that_comes_late(void **state)
 	assert_true(is_readable(latch_event_fd(latch)));
 }
 
+/* ---- One in place of others ---- */
+
+static struct latch *other;
+
+static void join_other(void)
+{
+	pthread_mutex_lock(&router_lock);
+	latch_join(latch, other, &wakes);
+	unlock_and_wake();
+}
+
+static void leave_other(void)
+{
+	pthread_mutex_lock(&router_lock);
+	latch_leave(latch, &wakes);
+	unlock_and_wake();
+}
+
+static void what_comes_goes_to_the_target_until_it_leaves(void **state)
+{
+	struct mitogen_message *m = NULL;
+
+	(void)state;
+	other = latch_new();
+	latch->ref = 7;
+	put(numbered(1));
+	join_other();
+	put(numbered(2));
+	assert_int_equal(latch_get(latch, 0, &m), LATCH_JOINED);
+	m = take(other);
+	assert_ptr_equal(m->tag, 1);
+	assert_int_equal(m->receiver_ref, 7);
+	message_unref(m);
+	leave_other();
+	assert_true(latch_is_empty(other));
+	m = take(latch);
+	assert_ptr_equal(m->tag, 2);
+	message_unref(m);
+	put(numbered(3));
+	assert_false(latch_is_empty(latch));
+	assert_true(latch_is_empty(other));
+	latch_unref(other);
+}
+
+/* Closed, it is so wherever its messages go. */
+static void a_closed_one_takes_nothing_for_the_target(void **state)
+{
+	(void)state;
+	other = latch_new();
+	join_other();
+	close_latch();
+	put(numbered(1));
+	assert_true(latch_is_empty(other));
+	leave_other();
+	latch_unref(other);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -247,6 +304,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(event_fd_is_readable_while_there_is_something,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(event_fd_that_comes_late, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_comes_goes_to_the_target_until_it_leaves,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(a_closed_one_takes_nothing_for_the_target, setup,
+						teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
