@@ -93,19 +93,20 @@ MITOGEN_EXPORT(close_sender, MITOGEN_SENDER);
 
 static char data[4 << 20];
 
-/* As many pieces as may be sent without waiting. */
+/* Sends so many pieces; is there room for one more, soon? */
 static int fill(mitogen_message *m, mitogen_error *error)
 {
 	mitogen_sender to;
-	int pieces = 0, r = mitogen_read(m, error, &to);
+	int pieces, r = mitogen_read(m, error, &to, &pieces);
 
-	while (r >= 0) {
-		r = mitogen_send(mitogen_within(to, 0), error, mitogen_bytes_of(data, PIECE));
-		pieces += r >= 0;
-	}
-	return r != MITOGEN_ERR_TIMEOUT ? r : mitogen_reply(m, error, pieces);
+	for (; r >= 0 && pieces > 0; pieces--)
+		r = mitogen_send(to, error, mitogen_bytes_of(data, PIECE));
+	if (r < 0)
+		return r;
+	r = mitogen_send(mitogen_within(to, 20), error, mitogen_bytes_of(data, PIECE));
+	return r < 0 && r != MITOGEN_ERR_TIMEOUT ? r : mitogen_reply(m, error, r == 0);
 }
-MITOGEN_EXPORT(fill, MITOGEN_SENDER);
+MITOGEN_EXPORT(fill, MITOGEN_SENDER, MITOGEN_INT);
 
 /* Until it fails; the failure's code. Says on the second sender how far it got. */
 static int send_for_ever(mitogen_message *m, mitogen_error *error)
@@ -223,22 +224,21 @@ static void waits_for_the_reader(void)
 {
 	mitogen_context child = mitogen_local(router, &err);
 	MITOGEN_AUTO(message, held);
-	int pieces = 0;
+	bool has_room = true;
 
 	open_values();
-	EXPECT_OK(mitogen_call(child, fill, &pieces, &err, to_values));
-	EXPECT(pieces == WINDOW / PIECE);
+	EXPECT_OK(mitogen_call(child, fill, &has_room, &err, to_values, WINDOW / PIECE));
+	EXPECT(!has_room);
 	get(values, &held);
-	EXPECT_OK(mitogen_call(child, fill, &pieces, &err, to_values));
-	EXPECT(pieces == 0); /* it is held, not read */
+	EXPECT_OK(mitogen_call(child, fill, &has_room, &err, to_values, 0));
+	EXPECT(!has_room); /* it is held, not read */
 	for (int i = 0; i < WINDOW / PIECE - 1; i++) {
 		MITOGEN_AUTO(message, m);
 
 		get(values, &m);
 	}
 	expect_nothing(values);
-	EXPECT_OK(mitogen_call(child, fill, &pieces, &err, to_values));
-	EXPECT(pieces >= WINDOW / PIECE / 2 && pieces < WINDOW / PIECE);
+	EXPECT_OK(mitogen_call(child, fill, NULL, &err, to_values, WINDOW / PIECE / 2));
 }
 
 static void large_values(void)
