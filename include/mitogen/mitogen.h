@@ -85,8 +85,11 @@ typedef enum mitogen_log_level {
 typedef struct mitogen_router_options {
 	size_t size;
 	mitogen_log_level log_level; /* this and log are the process's: the latest router's count */
-	/* Takes log lines instead of stderr. On the broker thread or the caller's: must not block
-	 * or call the library. context: the name that we gave to who logged, "" for this process. */
+	/* Takes log lines instead of stderr, on a broker thread, one at a time. It must not block;
+	 * it may call the library, but what would wait gives MITOGEN_ERR_DEADLOCK, and what it logs
+	 * itself is dropped. context: the name that we gave to who logged or printed the line, ""
+	 * for this process; line: without a newline, printable. Not called any more when the router
+	 * is closed: then lines go to stderr. */
 	void (*log)(mitogen_log_level level, const char *context, const char *line, void *user);
 	void *log_user;
 	const char *image;  /* the program that children run; this one, as the kernel names it */
@@ -96,6 +99,13 @@ typedef struct mitogen_router_options {
 	bool unidirectional;
 	bool fork_server; /* for mitogen_fork; fails if the process has a second thread */
 } mitogen_router_options;
+
+/* A line for the log, from any process; several, if there are newlines in it. In a child it travels
+ * to the master, and is not even formatted below the master's level. Never waits: when lines come
+ * faster than 1,000 a second for long, some are dropped, and a line says how many. What a child
+ * prints to stdout or stderr comes to the log as well, as warnings; that is never dropped, but whoever
+ * prints waits when the log cannot keep up. */
+void mitogen_log(mitogen_log_level level, const char *format, ...) MITOGEN_PRINTF(2, 3);
 
 /* mitogen_start(argc, argv, &err, [.log_level = ..., ...])
  * KEYWORDS. The first statement of main, before any thread. In the master: a router and its broker

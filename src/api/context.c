@@ -96,8 +96,12 @@ static int wait_for_ids(struct api_router *api, int64_t deadline, mitogen_error 
 	struct id_waiter waiter = {.latch = latch_new()};
 	struct mitogen_message *m = NULL;
 	enum latch_result result;
-	int r = 0;
+	int r = api_check_wait(api, err);
 
+	if (r < 0) {
+		latch_unref(waiter.latch);
+		return r;
+	}
 	if (!waiter.latch)
 		return error_set_memory(err);
 	list_append(&api->router->id_waiters, &waiter.link);

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include <mitogen/types.h>
+#include <mitogen/mitogen.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -24,6 +24,8 @@ struct api_router { /* what the interface keeps beside a router; maps under the 
 	struct map receivers, selects, processes; /* by the refs of their handles */
 	char *image;
 	int shutdown_ms;
+	void (*log)(mitogen_log_level level, const char *context, const char *line, void *user);
+	void *log_user;
 };
 
 /* Gives router a public number, router->api_ref. NULL: too many routers. */

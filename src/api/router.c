@@ -8,15 +8,16 @@
 
 #include "api/exec.h"
 #include "api/handle.h"
+#include "api/log.h"
 #include "api/receiver.h"
 #include "api/select.h"
 #include "api/start.h"
 #include "base/error.h"
-#include "base/log.h"
 #include "base/sys.h"
 #include "core/context.h"
 #include "core/dispatch.h"
 #include "core/flow.h"
+#include "core/forward_log.h"
 #include "core/latch.h"
 #include "core/router.h"
 #include "parent/forks.h"
@@ -45,6 +46,8 @@ static int open_ports(struct router *router)
 		r = flow_open(router);
 	if (r == 0)
 		r = parent_open(router);
+	if (r == 0)
+		r = forward_log_open(router);
 	/* 0 is ours, UINT32_MAX is nobody's */
 	if (r == 0 && id_blocks_add(&router->supply, 1, UINT32_MAX - 1) < 0)
 		r = MITOGEN_ERR_MEMORY;
@@ -58,6 +61,7 @@ static void close_ports(struct router *router)
 	dispatch_close(router);
 	flow_close(router);
 	parent_close(router);
+	forward_log_close(router);
 	broker_unlock(&router->broker);
 }
 
@@ -122,6 +126,7 @@ static int configure(struct api_router *api, const mitogen_router_options *optio
 {
 	int r = 0;
 
+	api_log_open(api, options);
 	if (options->max_message > 0)
 		api->router->max_message = options->max_message;
 	api->router->is_unidirectional = options->unidirectional;
@@ -135,16 +140,6 @@ static int configure(struct api_router *api, const mitogen_router_options *optio
 	api->image = options->image ? sys_strdup(options->image) : NULL;
 	/* running another program would be worse than none */
 	return options->image && !api->image ? -1 : r;
-}
-
-static void set_log(const mitogen_router_options *options)
-{
-	enum log_level level = (enum log_level)options->log_level;
-
-	if (options->log_level == MITOGEN_LOG_DEFAULT)
-		level = log_parse_level(getenv("MITOGEN_LOG_LEVEL"), LOG_WARNING);
-	/* both enums have the same numbers */
-	log_set(level, (log_sink *)(uintptr_t)options->log, options->log_user);
 }
 
 mitogen_router mitogen_router_new_with(const mitogen_router_options *options, mitogen_error *err)
@@ -168,7 +163,6 @@ mitogen_router mitogen_router_new_with(const mitogen_router_options *options, mi
 			  options->max_message, MESSAGE_SIZE_MAX);
 		return (mitogen_router){0};
 	}
-	set_log(options);
 	if (options->fork_server && start_fork_server(&server, err) < 0)
 		return (mitogen_router){0};
 	api = new_api_router(err);
@@ -215,6 +209,7 @@ void mitogen_router_close(mitogen_router handle)
 	broker_unlock(&api->router->broker);
 	pthread_join(api->router->broker.thread, NULL);
 	api_drain(api);
+	api_log_close(api);
 	receivers_clear(api);
 	selects_clear(api);
 	processes_clear(api);

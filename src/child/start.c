@@ -16,6 +16,7 @@
 #include "child/config.h"
 #include "core/dispatch.h"
 #include "core/flow.h"
+#include "core/forward_log.h"
 #include "core/router.h"
 #include "wire/bootstrap.h"
 #include "wire/handles.h"
@@ -46,26 +47,29 @@ __attribute__((noreturn)) static void give_up(const char *why)
 
 /* ---- The end ---- */
 
-/* The last answers have gone out, and nothing is left that could make more. */
-static void stop_if_done(struct router *router)
+/* Have the last answers and log lines gone out, and is nothing left that could make more? */
+static int idle(struct broker *broker)
 {
-	if (self.main_is_done && router->closing && list_is_empty(&router->residents) &&
-	    stream_is_idle(&self.parent.stream))
-		broker_stop(&router->broker);
+	const struct router *router = &self.router;
+	int again_ms = forward_log_idle(broker);
+
+	if (!router->closing) /* only this thread sets it */
+		return again_ms;
+	broker_lock(broker);
+	if (self.main_is_done && list_is_empty(&router->residents) &&
+	    forward_log_is_empty(router) && stream_is_idle(&self.parent.stream))
+		broker_stop(broker);
+	broker_unlock(broker);
+	return again_ms;
 }
 
 /* Nothing is below us any more. Broker thread. */
 static void closed(struct router *router)
 {
+	(void)router;
 	/* an orphan's functions have nobody to work for; a hanging one cannot be ended otherwise */
 	if (self.is_orphan)
 		_exit(0);
-	stop_if_done(router);
-}
-
-static void parent_drained(struct neighbour *neighbour)
-{
-	stop_if_done(neighbour->router);
 }
 
 static void out_of_patience(struct timer *timer)
@@ -87,6 +91,7 @@ static void begin_end(struct router *router, bool is_orphan)
 
 static void parent_ended(struct neighbour *neighbour, const char *why)
 {
+	log_set(log_get_level(), NULL, NULL); /* who reads our stderr may be there still */
 	if (why)
 		log_write(LOG_ERROR, "the stream from the parent is corrupt: %s", why);
 	neighbour_close(neighbour);
@@ -95,7 +100,6 @@ static void parent_ended(struct neighbour *neighbour, const char *why)
 
 static const struct neighbour_events parent_events = {
 	.ended = parent_ended,
-	.drained = parent_drained,
 };
 
 static void shutdown_received(struct router *router, struct handle *handle,
@@ -143,8 +147,9 @@ static void open_ports(struct router *router, const struct config *config, int i
 	self.patience.due = out_of_patience;
 	if (dispatch_open(router) < 0 || flow_open(router) < 0 ||
 	    handles_add(router, &self.shutdown, HANDLE_SHUTDOWN, &shutdown_ops, NULL) < 0 ||
-	    stream_open(&self.parent.stream, in, out) < 0)
+	    forward_log_open(router) < 0 || stream_open(&self.parent.stream, in, out) < 0)
 		give_up("it is out of memory");
+	router->broker.idle = idle;
 	broker_unlock(&router->broker);
 }
 
@@ -153,7 +158,7 @@ static void finish_main(struct router *router)
 	fflush(NULL); /* what functions printed */
 	broker_lock(&router->broker);
 	self.main_is_done = true;
-	stop_if_done(router);
+	broker_wake(&router->broker);
 	broker_unlock(&router->broker);
 	pthread_join(router->broker.thread, NULL);
 	_exit(0);
@@ -216,6 +221,7 @@ void child_run(const struct child_role *role)
 		give_up("it is out of memory");
 	if (broker_start(&router->broker) < 0)
 		give_up("it cannot start a thread");
+	forward_log_own(router, (enum log_level)config.log_level);
 	dispatch_run(router);
 	finish_main(router);
 	_exit(0);

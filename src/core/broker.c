@@ -11,12 +11,14 @@
 #endif
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/sys.h"
 #include "core/latch.h"
 
 #define READY_MAX         64
 #define BROKER_STACK_SIZE (256 * 1024)
+#define LAST_IDLE_MS      1000 /* for what is to be done at the end and cannot be done at once */
 
 static void drain_wake(struct source *source, unsigned events)
 {
@@ -49,9 +51,28 @@ static void close_wake(const int fds[2])
 		fd_close(fds[1]);
 }
 
+static int deliver_log(struct broker *broker)
+{
+	(void)broker;
+	log_deliver();
+	return -1;
+}
+
+/* Without the lock, which the caller may hold or not. */
+static void wake_for_log(struct log_courier *courier)
+{
+	static const uint64_t one = 1;
+	struct broker *broker = LIST_OWNER(courier, struct broker, courier);
+
+	/* the thread itself looks before it waits; and full means that it wakes up anyway */
+	if (!broker_is_current(broker) && sys.write(broker->wake_fds[1], &one, sizeof(one)) < 0)
+		return;
+}
+
 int broker_init(struct broker *broker)
 {
-	*broker = (struct broker){.ops = poller_choose()};
+	*broker = (struct broker){
+		.ops = poller_choose(), .courier.wake = wake_for_log, .idle = deliver_log};
 	list_init(&broker->timers);
 	list_init(&broker->tasks);
 	list_init(&broker->closing);
@@ -108,8 +129,8 @@ void broker_unlock(struct broker *broker)
 	latch_wake_all(wakes);
 }
 
-/* Makes the thread look at tasks and timers, unless it is about to do so anyway. */
-static void kick(struct broker *broker)
+/* Unless it is about to look at tasks and timers anyway. */
+void broker_wake(struct broker *broker)
 {
 	static const uint64_t one = 1;
 
@@ -126,20 +147,20 @@ void broker_defer(struct broker *broker, struct task *task)
 	if (list_is_linked(&task->link))
 		return;
 	list_append(&broker->tasks, &task->link);
-	kick(broker);
+	broker_wake(broker);
 }
 
 void broker_set_timer(struct broker *broker, struct timer *timer, int64_t deadline)
 {
 	timer_insert(&broker->timers, timer, deadline);
 	if (broker->timers.next == &timer->link)
-		kick(broker);
+		broker_wake(broker);
 }
 
 void broker_stop(struct broker *broker)
 {
 	broker->stopping = true;
-	kick(broker);
+	broker_wake(broker);
 }
 
 int broker_watch(struct broker *broker, struct source *source, unsigned events)
@@ -171,7 +192,7 @@ void broker_unwatch(struct broker *broker, struct source *source)
 void broker_close_later(struct broker *broker, struct closing *closing)
 {
 	list_append(&broker->closing, &closing->link);
-	kick(broker);
+	broker_wake(broker);
 }
 
 void broker_call_out(struct broker *broker, void (*function)(void *argument), void *argument)
@@ -208,20 +229,45 @@ static void destroy_closing(struct broker *broker)
 	}
 }
 
+/* Lock not held. */
+static int idle(struct broker *broker)
+{
+	int again_ms;
+
+	broker->calling_out = true; /* of interest to this thread alone */
+	again_ms = broker->idle(broker);
+	broker->calling_out = false;
+	return again_ms;
+}
+
 static void poll_once(struct broker *broker, int timeout_ms)
 {
 	struct poller_ready ready[READY_MAX];
-	int count;
+	int count, idle_ms;
 
 	broker->polling = true;
 	broker->kicked = false;
 	broker_unlock(broker);
+	idle_ms = idle(broker);
+	if (idle_ms >= 0 && (timeout_ms < 0 || idle_ms < timeout_ms))
+		timeout_ms = idle_ms;
 	count = broker->ops->wait(broker->poller, ready, READY_MAX, timeout_ms);
 	broker_lock(broker);
 	broker->polling = false;
 	for (int i = 0; i < count; i++)
 		if (ready[i].source->ready) /* not unwatched by one before it */
 			ready[i].source->ready(ready[i].source, ready[i].events);
+}
+
+static void finish(struct broker *broker)
+{
+	int64_t deadline = clock_deadline(LAST_IDLE_MS);
+	int again_ms = idle(broker);
+
+	while (again_ms >= 0 && clock_ms() < deadline) {
+		sys.poll(NULL, 0, again_ms);
+		again_ms = idle(broker);
+	}
 }
 
 static void *loop(void *argument)
@@ -242,6 +288,8 @@ static void *loop(void *argument)
 	}
 	destroy_closing(broker);
 	broker_unlock(broker);
+	finish(broker);
+	log_remove_courier(&broker->courier);
 	return NULL;
 }
 
@@ -258,6 +306,8 @@ int broker_start(struct broker *broker)
 	broker_lock(broker); /* the thread must not run before its ID is written */
 	error = pthread_create(&broker->thread, &attributes, loop, broker);
 	broker->running = error == 0;
+	if (broker->running)
+		log_add_courier(&broker->courier);
 	broker_unlock(broker);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_attr_destroy(&attributes);

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/list.h"
+#include "base/log.h"
 #include "core/poller.h"
 #include "core/timer.h"
 
@@ -41,6 +42,11 @@ struct broker {
 	struct latch *wakes; /* with sleepers; woken when the lock is dropped */
 	bool running, polling, kicked, stopping;
 	bool calling_out; /* the broker thread runs a function of the program, without the lock */
+	struct log_courier courier;
+	/* Called before each wait and after the last one, on the thread, without the lock: log lines
+	 * are handed over, and what the user gave us is called. Returns in how many ms it wants to be
+	 * called again even if nothing happens; -1: never. */
+	int (*idle)(struct broker *broker);
 	uint8_t *scratch; /* BROKER_SCRATCH bytes for reading; of whoever's callback runs */
 };
 
@@ -48,6 +54,8 @@ struct broker {
 int broker_init(struct broker *broker);
 /* Starts the thread, all signals blocked. 0 or -1, errno. */
 int broker_start(struct broker *broker);
+/* Makes the loop go round, also if it is about to wait. Lock held. */
+void broker_wake(struct broker *broker);
 /* Makes the loop end after this round. Lock held. */
 void broker_stop(struct broker *broker);
 /* After the thread has ended, or if it never started. */

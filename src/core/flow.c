@@ -125,10 +125,11 @@ void outflow_send(struct router *router, struct outflow *flow, struct mitogen_me
 	send_on(router, flow, m, now);
 }
 
-void outflow_send_value(struct router *router, struct outflow *flow, struct mitogen_message *m)
+void outflow_send_value(struct router *router, struct outflow *flow, struct mitogen_message *m,
+			bool now)
 {
 	charge(flow, m, flow_cost(m->size));
-	send_on(router, flow, m, false);
+	send_on(router, flow, m, now);
 }
 
 void outflow_send_note(struct router *router, struct outflow *flow, struct mitogen_message *m)

@@ -44,7 +44,8 @@ size_t outflow_room(struct outflow *flow);
 void outflow_send(struct router *router, struct outflow *flow, struct mitogen_message *m, bool now);
 /* Takes m over, a value; while there is any room, since a value larger than that could never be sent.
  * Any thread. */
-void outflow_send_value(struct router *router, struct outflow *flow, struct mitogen_message *m);
+void outflow_send_value(struct router *router, struct outflow *flow, struct mitogen_message *m,
+			bool now);
 /* A message beside the bytes, in their order, which costs no credit. Any thread. */
 void outflow_send_note(struct router *router, struct outflow *flow, struct mitogen_message *m);
 /* The end of the stream; once. Any thread. */

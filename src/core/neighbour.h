@@ -37,6 +37,8 @@ struct neighbour {
 	unsigned unread_answers; /* since all that we had for it was written */
 	size_t partial_bytes;    /* of the messages over it of which more is to come */
 	unsigned partial_count;
+	size_t log_bytes; /* of records from behind it that are not handed over */
+	bool log_is_dropped;
 };
 
 void neighbour_init(struct neighbour *neighbour, struct router *router, uint32_t id,

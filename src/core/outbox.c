@@ -242,7 +242,7 @@ bool outbox_has_room(struct outbox *outbox)
 void outbox_send(struct outbox *outbox, struct mitogen_message *m)
 {
 	m->header.reply_to = outbox->reply.by_number.key;
-	outflow_send_value(outbox->router, &outbox->flow, m);
+	outflow_send_value(outbox->router, &outbox->flow, m, false);
 }
 
 void outboxes_clear(struct router *router)

@@ -20,7 +20,9 @@
 
 struct context;
 struct forks;
+struct forward_log;
 struct latch;
+struct log_port;
 
 struct router {
 	struct broker broker;
@@ -51,6 +53,8 @@ struct router {
 	struct map outflows; /* core/flow.h */
 	struct inboxes inboxes;
 	struct outboxes outboxes;
+	struct forward_log *log;               /* core/forward_log.h; NULL: not opened */
+	struct log_port *log_port;             /* the master's, core/log_port.h */
 	const struct builtin *const *builtins; /* tables, of which the last is NULL; may be NULL */
 	const struct channel_ops *channels;    /* NULL: calls have none */
 	/* It begins to close: who waits here for what may come is to be woken. Router lock held. May

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/sys.h"
+#include "core/log_port.h"
 #include "core/router.h"
 
 #define TALKS_MAX 65536 /* that the contexts behind one child may have begun */
@@ -51,6 +52,8 @@ void routes_remove(struct router *router, struct route *route)
 	map_remove(&router->routes, &route->by_id);
 	list_remove(&route->of_neighbour);
 	route->neighbour->route_bytes -= route->size;
+	if (!routes_find(router, route->by_id.key)) /* it was not replaced */
+		log_port_forget(router, route);
 	sys.free(route);
 }
 

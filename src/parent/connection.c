@@ -362,7 +362,7 @@ static ptrdiff_t greeting(struct neighbour *neighbour, const uint8_t *data, size
 	if (!connection->is_asked_to_end)
 		timer_cancel(&connection->timer);
 	set_state(connection, UP);
-	output_set_name(&connection->output, connection->context->path);
+	output_forward(&connection->output, connection->context->id);
 	answer_connect_call(connection, NULL);
 	context_set_state(connection->router, connection->context, CONTEXT_READY, NULL);
 	return (ptrdiff_t)length;
@@ -567,7 +567,7 @@ int connection_start(struct router *router, const struct connect_method *method,
 	neighbour_init(&connection->neighbour, router, ids->first, &neighbour_events,
 		       connection->context->path);
 	connection->neighbour.stream.greeting = true;
-	output_init(&connection->output, &router->broker);
+	output_init(&connection->output, router);
 	connection->output.before_read = look_for_ready;
 	connection->process.pidfd.fd = -1;
 	connection->start.run = start;

@@ -1,37 +1,40 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a child and its tool print: quoted in the error if the connection fails, after that logged
- * line by line with the context's name. Lines are cut, never waited for without bound. Broker
- * thread.
+ * What a child and its tool print: quoted in the error if the connection fails, after that forwarded
+ * to the log line by line. A long line comes in pieces; while the log has no room, the pipe is not
+ * read, so that who prints waits. Broker thread.
  */
 #pragma once
 
 #include <stddef.h>
 
 #include "core/broker.h"
+#include "core/forward_log.h"
 
 #define OUTPUT_LINE_MAX 2048
 
 struct output_lines;
+struct router;
 
 struct output {
-	struct broker *broker;
-	struct source pipe;         /* .fd is ours; -1: closed */
-	const char *name;           /* whose lines to log; NULL: they are kept for output_quote */
+	struct router *router;
+	struct source pipe;  /* .fd is ours; -1: closed */
+	uint32_t context_id; /* whose lines are forwarded; 0: they are kept for output_quote */
 	struct output_lines *lines; /* while there is something to keep */
-	/* Called before a read as long as there is no name: what was sent before the bytes that are
-	 * there may give it one, or close the output. May be NULL. */
+	struct forward_log_waiter waiter;
+	/* Called before a read as long as lines are kept: what was sent before the bytes that are
+	 * there may end that, or close the output. May be NULL. */
 	void (*before_read)(struct output *output);
 };
 
-void output_init(struct output *output, struct broker *broker);
+void output_init(struct output *output, struct router *router);
 /* Reads from fd, which it takes over, until its end. 0, or -1 with errno; then fd is closed. */
 int output_open(struct output *output, int fd);
 /* Bytes that came another way. */
 void output_add(struct output *output, const char *data, size_t size);
-/* From now on lines are logged. name must stay valid. */
-void output_set_name(struct output *output, const char *name);
-/* Reads what is there already, up to a limit: its writer is dead. */
+/* From now on lines are forwarded, as this context's. */
+void output_forward(struct output *output, uint32_t context_id);
+/* Reads what is there already, up to a limit, room or not: its writer is dead. */
 void output_drain(struct output *output);
 /* An incomplete last line counts as one. Keeps what output_quote needs. */
 void output_close(struct output *output);

@@ -62,7 +62,7 @@ def test_channels(scenario, name):
 
 def test_channel_to_who_refuses(scenario):
     assert scenario("channels", "refused") == (
-        "[local.2] mitogen: warning: context 1 may not send to handle 101: refused\n"
+        "[local.2] context 1 may not send to handle 101: refused\n"
     )
 
 

@@ -44,7 +44,7 @@ def test_m2_calls(scenario_of, name):
 def test_m2_failures_that_nobody_waits_for_are_logged(scenario_of):
     lines = scenario_of("calls", "without_reply").splitlines()
     assert len(lines) == 3
-    assert all(line.startswith("[local.1] mitogen: warning: a call without") for line in lines)
+    assert all(line.startswith("[local.1] a call without reply failed") for line in lines)
 
 
 @pytest.mark.parametrize(

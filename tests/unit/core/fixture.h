@@ -62,6 +62,7 @@ SHARED bool pump_once(struct broker *broker, int timeout_ms)
 	for (int i = 0; i < count; i++)
 		if (ready[i].source->ready)
 			ready[i].source->ready(ready[i].source, ready[i].events);
+	broker->idle(broker);
 	return busy || count > 0;
 }
 

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/sys.h"
 #include "core/call.h"
+#include "core/forward_log.h"
 #include "parent/connection.h"
 #include "parent/launch.h"
 
@@ -62,7 +63,7 @@ static int setup(void **state)
 	if (router_init(&router, 0, NULL, 0, "") < 0)
 		return -1;
 	router.on_closed = on_closed;
-	return 0;
+	return forward_log_open(&router);
 }
 
 /* The broker does what there is to do, and waits for what comes, until the context is in this state. */
@@ -92,6 +93,7 @@ static int teardown(void **state)
 		pump(&router.broker);
 	}
 	latch_unref(answers);
+	forward_log_close(&router);
 	router_clear(&router);
 	sys.clock_gettime = clock_gettime;
 	return 0;

@@ -10,19 +10,23 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "core/context.h"
+#include "core/router.h"
 #include "parent/output.h"
 
-static struct broker broker;
+#define ID 1u
+
+static struct router router;
 static struct output output;
 static int writer; /* the other end of its pipe */
-static char logged[16384];
+static char logged[256 * 1024];
 
 static void keep_log(enum log_level level, const char *context, const char *line, void *user)
 {
 	size_t used = strlen(logged);
 
-	(void)level;
 	(void)user;
+	assert_int_equal(level, LOG_WARNING);
 	snprintf(logged + used, sizeof(logged) - used, "%s: %s\n", context, line);
 }
 
@@ -33,10 +37,11 @@ static int setup(void **state)
 	(void)state;
 	logged[0] = '\0';
 	log_set(LOG_WARNING, keep_log, NULL);
-	if (broker_init(&broker) < 0 || fd_pipe(fds) < 0)
+	if (router_init(&router, 0, NULL, 0, "") < 0 || forward_log_open(&router) < 0 ||
+	    !context_new(&router, ID, strdup("web")) || fd_pipe(fds) < 0)
 		return -1;
 	writer = fds[1];
-	output_init(&output, &broker);
+	output_init(&output, &router);
 	return output_open(&output, fds[0]);
 }
 
@@ -46,8 +51,16 @@ static int teardown(void **state)
 	output_close(&output);
 	output_clear(&output);
 	fd_close(writer);
-	broker_clear(&broker);
+	forward_log_close(&router);
+	router_clear(&router);
 	return 0;
+}
+
+/* What was logged so far, as the broker hands it over. */
+static const char *get_log(void)
+{
+	forward_log_idle(&router.broker);
+	return logged;
 }
 
 static void add(const char *text)
@@ -65,7 +78,7 @@ static void read_once(void)
 {
 	struct poller_ready ready[4];
 
-	if (broker.ops->wait(broker.poller, ready, 4, 0) > 0)
+	if (router.broker.ops->wait(router.broker.poller, ready, 4, 0) > 0)
 		ready[0].source->ready(ready[0].source, ready[0].events);
 }
 
@@ -86,7 +99,7 @@ static void quoted_line_by_line(void **state)
 	assert_string_equal(quote(), "; it printed: one | two | three");
 	output_close(&output);
 	assert_string_equal(quote(), "; it printed: one | two | three | part");
-	assert_string_equal(logged, "");
+	assert_string_equal(get_log(), "");
 }
 
 static void control_bytes_are_escaped(void **state)
@@ -111,7 +124,8 @@ static void the_end_of_much_output_is_kept(void **state)
 	assert_null(strstr(quote(), "this is line 1 "));
 }
 
-static void a_long_line_is_cut(void **state)
+/* Of a long line, too. */
+static void the_end_of_a_long_line_is_kept(void **state)
 {
 	char line[3 * OUTPUT_LINE_MAX];
 
@@ -119,8 +133,8 @@ static void a_long_line_is_cut(void **state)
 	memset(line, 'x', sizeof(line));
 	output_add(&output, line, sizeof(line));
 	add("y\nnext\n");
-	assert_non_null(strstr(quote(), "next"));
-	assert_null(strchr(quote(), 'y'));
+	assert_non_null(strstr(quote(), "xy | next"));
+	assert_true(strlen(quote()) < OUTPUT_LINE_MAX + 32);
 }
 
 /* ---- When it is up ---- */
@@ -128,50 +142,151 @@ static void a_long_line_is_cut(void **state)
 static void logged_with_its_name(void **state)
 {
 	(void)state;
-	output_set_name(&output, "web");
+	output_forward(&output, ID);
 	add("one\ntw");
-	assert_string_equal(logged, "web: one\n");
+	assert_string_equal(get_log(), "web: one\n");
 	add("o\n\n");
-	assert_string_equal(logged, "web: one\nweb: two\nweb: \n");
+	assert_string_equal(get_log(), "web: one\nweb: two\nweb: \n");
 }
 
 static void an_incomplete_line_ends_with_the_pipe(void **state)
 {
 	(void)state;
-	output_set_name(&output, "web");
+	output_forward(&output, ID);
 	print("last words");
 	read_once();
-	assert_string_equal(logged, "");
+	assert_string_equal(get_log(), "");
 	fd_close(writer);
 	writer = -1;
 	read_once();
-	assert_string_equal(logged, "web: last words\n");
+	assert_string_equal(get_log(), "web: last words\n");
 }
 
-static void long_lines_are_logged_once_and_cut(void **state)
+static void a_long_line_comes_in_pieces(void **state)
 {
-	char line[3 * OUTPUT_LINE_MAX + 1];
+	static char line[3 * OUTPUT_LINE_MAX + 1];
+	size_t seen = 0, pieces = 0;
 
 	(void)state;
-	memset(line, 'x', sizeof(line));
-	output_set_name(&output, "web");
+	for (size_t i = 0; i < sizeof(line); i++)
+		line[i] = (char)('a' + i % 26);
+	output_forward(&output, ID);
 	for (size_t i = 0; i < sizeof(line); i++)
 		output_add(&output, line + i, 1);
 	add("\nnext\n");
-	assert_memory_equal(logged, "web: xxx", 8);
-	assert_true(strlen(logged) < OUTPUT_LINE_MAX + 32);
-	assert_non_null(strstr(logged, "...\nweb: next\n"));
+	for (char *at = strtok((char *)(uintptr_t)get_log(), "\n"); at; at = strtok(NULL, "\n")) {
+		size_t size = strlen(at);
+
+		assert_memory_equal(at, "web: ", 5);
+		at += 5;
+		size -= 5;
+		if (strcmp(at, "next") == 0)
+			break;
+		assert_true(size < OUTPUT_LINE_MAX);
+		if (pieces++ > 0) {
+			assert_memory_equal(at, "...", 3);
+			at += 3;
+			size -= 3;
+		}
+		if (strcmp(at + size - 3, "...") == 0)
+			size -= 3;
+		assert_memory_equal(at, line + seen, size);
+		seen += size;
+	}
+	assert_int_equal(seen, sizeof(line));
+	assert_int_equal(pieces, 4);
+}
+
+/* A line that fills the buffer exactly is whole. */
+static void a_line_that_just_fits(void **state)
+{
+	char line[OUTPUT_LINE_MAX];
+	size_t size = 1;
+
+	(void)state;
+	memset(line, 'x', sizeof(line));
+	output_forward(&output, ID);
+	do { /* the largest one that is no piece */
+		logged[0] = '\0';
+		output_add(&output, line, ++size);
+		add("\n");
+	} while (!strstr(get_log(), "..."));
+	logged[0] = '\0';
+	output_add(&output, line, size - 1);
+	assert_string_equal(get_log(), "");
+	add("\n");
+	assert_int_equal(strlen(get_log()), strlen("web: ") + size - 1 + strlen("\n"));
+	assert_null(strstr(logged, "..."));
+}
+
+/* Where it is cut, no character is torn. */
+static void pieces_are_whole_characters(void **state)
+{
+	(void)state;
+	output_forward(&output, ID);
+	for (int shift = 0; shift < 4; shift++) {
+		logged[0] = '\0';
+		output_add(&output, "xxx", (size_t)shift);
+		for (int i = 0; i < OUTPUT_LINE_MAX; i++)
+			add("\xf0\x9f\x98\x80");
+		add("\n");
+		assert_null(strstr(get_log(), "\\x"));
+		assert_non_null(strstr(logged, "..."));
+	}
+}
+
+/* Bytes that are no text at all are cut somewhere. */
+static void rubbish_is_cut_too(void **state)
+{
+	static char rubbish[3 * OUTPUT_LINE_MAX];
+
+	(void)state;
+	output_forward(&output, ID);
+	for (int byte = 0x80; byte <= 0xff; byte += 0x1f) {
+		logged[0] = '\0';
+		memset(rubbish, byte, sizeof(rubbish));
+		output_add(&output, rubbish, sizeof(rubbish));
+		add("\n");
+		assert_non_null(strstr(get_log(), "\\x"));
+		assert_true(strlen(logged) <= 4 * (OUTPUT_LINE_MAX + 8));
+	}
+}
+
+/* Who prints waits while the log has no room; what the dead have printed is read all the same. */
+static void not_read_while_the_log_is_full(void **state)
+{
+	static char lines[100 * 700];
+
+	(void)state;
+	memset(lines, 'x', sizeof(lines));
+	for (size_t i = 99; i < sizeof(lines); i += 100)
+		lines[i] = '\n';
+	output_forward(&output, ID);
+	output_add(&output, lines, sizeof(lines));
+	print("later\n");
+	read_once();
+	read_once(); /* nothing is wanted of the pipe any more */
+	assert_null(strstr(get_log(), "later"));
+	read_once(); /* now there is room */
+	assert_non_null(strstr(get_log(), "web: later\n"));
+	logged[0] = '\0';
+	output_add(&output, lines, sizeof(lines));
+	print("last words");
+	read_once();
+	output_drain(&output);
+	output_close(&output);
+	assert_non_null(strstr(get_log(), "web: last words\n"));
 }
 
 static void drained_after_the_death_of_its_writer(void **state)
 {
 	(void)state;
-	output_set_name(&output, "web");
+	output_forward(&output, ID);
 	print("one\ntwo\nthree");
 	output_drain(&output);
-	assert_string_equal(logged, "web: one\nweb: two\n");
+	assert_string_equal(get_log(), "web: one\nweb: two\n");
 	output_close(&output);
-	assert_string_equal(logged, "web: one\nweb: two\nweb: three\n");
+	assert_string_equal(get_log(), "web: one\nweb: two\nweb: three\n");
 }
 
 int main(void)
@@ -180,12 +295,15 @@ int main(void)
 		cmocka_unit_test_setup_teardown(quoted_line_by_line, setup, teardown),
 		cmocka_unit_test_setup_teardown(control_bytes_are_escaped, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_end_of_much_output_is_kept, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_long_line_is_cut, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_end_of_a_long_line_is_kept, setup, teardown),
 		cmocka_unit_test_setup_teardown(logged_with_its_name, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_incomplete_line_ends_with_the_pipe, setup,
 						teardown),
-		cmocka_unit_test_setup_teardown(long_lines_are_logged_once_and_cut, setup,
-						teardown),
+		cmocka_unit_test_setup_teardown(a_long_line_comes_in_pieces, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_line_that_just_fits, setup, teardown),
+		cmocka_unit_test_setup_teardown(pieces_are_whole_characters, setup, teardown),
+		cmocka_unit_test_setup_teardown(rubbish_is_cut_too, setup, teardown),
+		cmocka_unit_test_setup_teardown(not_read_while_the_log_is_full, setup, teardown),
 		cmocka_unit_test_setup_teardown(drained_after_the_death_of_its_writer, setup,
 						teardown),
 	};
