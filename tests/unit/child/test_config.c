@@ -104,6 +104,16 @@ static void read_as_it_was_written(void **state)
 	assert_int_equal(config.parents[0], 1);
 	assert_int_equal(config.parents[1], 0);
 	assert_string_equal(config.path, "local.1/local.2");
+	assert_int_equal(config.is_unidirectional, 0);
+}
+
+static void routing_may_be_unidirectional(void **state)
+{
+	(void)state;
+	put_all();
+	put_number("unidirectional", 1);
+	assert_int_equal(read_it(), 0);
+	assert_int_equal(config.is_unidirectional, 1);
 }
 
 static void keys_of_a_newer_parent_are_skipped(void **state)
@@ -223,6 +233,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(read_as_it_was_written, setup, teardown),
+		cmocka_unit_test_setup_teardown(routing_may_be_unidirectional, setup, teardown),
 		cmocka_unit_test_setup_teardown(keys_of_a_newer_parent_are_skipped, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(what_is_needed_must_be_there, setup, teardown),

@@ -315,6 +315,33 @@ static void a_port_that_closes_drops_what_is_incomplete(void **state)
 	message_unref(m);
 }
 
+/* Whatever they have in them. */
+static void too_many_incomplete_ones_of_a_child_drop_its_stream(void **state)
+{
+	static struct handle ports[5];
+	uint32_t sent = 0;
+
+	(void)state;
+	pair_announce(CHILD_ID + 1, CHILD_IDS - 1);
+	for (size_t i = 0; i < 5; i++)
+		assert_int_equal(handles_add(&pair.master, &ports[i], 0, &open_ops, NULL), 0);
+	while (!pair.ended && sent < 5 * CHILD_IDS) {
+		struct mitogen_message *m = message_of_bytes("", 0);
+
+		m->header.flags = FRAME_MORE;
+		m->header.src_id = m->header.auth_id = CHILD_ID + sent % CHILD_IDS;
+		m->header.handle = ports[sent / CHILD_IDS].by_number.key;
+		stream_send(&pair.above.stream, m, false);
+		pair_pump();
+		sent++;
+	}
+	assert_int_equal(sent, 4097);
+	assert_string_equal(pair.ended, "too many of its messages are incomplete");
+	neighbour_close(&pair.below);
+	for (size_t i = 0; i < 5; i++)
+		assert_true(list_is_empty(&ports[i].partial));
+}
+
 /* ---- Content ---- */
 
 static void malformed_messages_are_refused(void **state)
@@ -368,6 +395,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_cannot_be_cut_is_not_begun, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_port_that_closes_drops_what_is_incomplete, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(too_many_incomplete_ones_of_a_child_drop_its_stream,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(malformed_messages_are_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(raw_bytes_are_not_looked_into, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_dead_message_is_never_answered, setup, teardown),

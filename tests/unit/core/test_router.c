@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/sys.h"
 #include "fixture.h"
+#include "wire/handles.h"
 
 #define PORT 4711
 
@@ -152,6 +153,30 @@ static void ancestors_are_listed(void **state)
 	assert_false(router_is_ancestor(&router, 9) || router_is_ancestor(&router, 1));
 	router_clear(&router);
 	assert_false(router_is_ancestor(&pair.master, 0));
+}
+
+/* It ends when it has got what was meant for it. */
+static void the_request_to_end_goes_behind_bulk(void **state)
+{
+	static const uint8_t some[FRAME_PAYLOAD_MAX];
+	static struct handle there, end;
+
+	(void)state;
+	got_count = 0;
+	assert_int_equal(handles_add(&pair.child, &there, PORT, &ops, NULL), 0);
+	assert_int_equal(handles_add(&pair.child, &end, HANDLE_SHUTDOWN, &ops, NULL), 0);
+	for (int i = 0; i < 3; i++) {
+		struct mitogen_message *m = message_of_bytes(some, sizeof(some));
+
+		m->header.flags = FRAME_BULK;
+		m->header.dst_id = CHILD_ID;
+		m->header.handle = PORT;
+		router_send(&pair.master, m, false);
+	}
+	assert_int_equal(router_send_shutdown(&pair.master, CHILD_ID), 0);
+	pair_pump();
+	assert_int_equal(got_count, 4);
+	assert_int_equal(got->header.handle, HANDLE_SHUTDOWN); /* the last one */
 }
 
 /* ---- Answers ---- */
@@ -333,6 +358,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(no_answer_where_none_is_wanted, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_answer_to_a_failure, setup, teardown),
 		cmocka_unit_test_setup_teardown(ancestors_are_listed, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_request_to_end_goes_behind_bulk, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(answers_go_to_who_asked, setup, teardown),
 		cmocka_unit_test_setup_teardown(errors_of_any_text_are_sent, setup, teardown),
 		cmocka_unit_test_setup_teardown(without_memory_the_stream_ends, setup, teardown),

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "core/verify.h"
+
+#include "base/sys.h"
 #include "fixture.h"
 
 static struct id_blocks blocks;
@@ -58,6 +60,118 @@ static void the_last_ids_do_not_wrap(void **state)
 	assert_false(may_send(0, UINT32_MAX - 1));
 }
 
+/* ---- The sets ---- */
+
+static void assert_blocks(size_t count, const struct id_block *expected)
+{
+	assert_int_equal(blocks.count, count);
+	for (size_t i = 0; i < count; i++) {
+		assert_int_equal(blocks.blocks[i].first, expected[i].first);
+		assert_int_equal(blocks.blocks[i].count, expected[i].count);
+	}
+}
+
+static void add(uint32_t first, uint32_t count)
+{
+	assert_int_equal(id_blocks_add(&blocks, first, count), 0);
+}
+
+static void neighbours_become_one(void **state)
+{
+	(void)state;
+	add(100, 10);
+	add(110, 10);
+	add(90, 10);
+	assert_blocks(1, (struct id_block[]){{90, 30}});
+}
+
+static void a_gap_that_is_filled_joins_both_sides(void **state)
+{
+	(void)state;
+	add(100, 10);
+	add(120, 10);
+	assert_blocks(2, (struct id_block[]){{100, 10}, {120, 10}});
+	add(110, 10);
+	assert_blocks(1, (struct id_block[]){{100, 30}});
+}
+
+static void they_are_in_order_whatever_came_first(void **state)
+{
+	(void)state;
+	add(500, 1);
+	add(100, 1);
+	add(300, 1);
+	assert_blocks(3, (struct id_block[]){{100, 1}, {300, 1}, {500, 1}});
+	assert_true(id_blocks_contain(&blocks, 300));
+	assert_false(id_blocks_contain(&blocks, 301) || id_blocks_contain(&blocks, 299) ||
+		     id_blocks_contain(&blocks, 0) || id_blocks_contain(&blocks, UINT32_MAX));
+}
+
+/* As a hostile child would have it: every second one, then the others. */
+static void many_blocks(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < 1000; i += 2)
+		add(1000 + (i * 7) % 1000, 1);
+	assert_int_equal(blocks.count, 500);
+	for (uint32_t i = 1; i < 1000; i += 2)
+		add(1000 + (i * 7) % 1000, 1);
+	assert_blocks(1, (struct id_block[]){{1000, 1000}});
+}
+
+static void the_lowest_are_taken(void **state)
+{
+	struct id_block taken = {7, 8};
+
+	(void)state;
+	assert_int_equal(id_blocks_take(&blocks, 5, &taken), 0);
+	assert_int_equal(taken.first, 7);
+	add(100, 10);
+	add(200, 10);
+	assert_int_equal(id_blocks_take(&blocks, 4, &taken), 4);
+	assert_int_equal(taken.first, 100);
+	assert_int_equal(taken.count, 4);
+	assert_int_equal(id_blocks_take(&blocks, 7, &taken),
+			 6); /* they do not follow one another */
+	assert_int_equal(taken.first, 104);
+	assert_blocks(1, (struct id_block[]){{200, 10}});
+	assert_int_equal(id_blocks_take(&blocks, 10, &taken), 10);
+	assert_int_equal(id_blocks_take(&blocks, 10, &taken), 0);
+}
+
+static void *no_memory(void *p, size_t size)
+{
+	(void)p;
+	(void)size;
+	return NULL;
+}
+
+static void without_memory_nothing_is_added(void **state)
+{
+	(void)state;
+	add(100, 10);
+	sys.realloc = no_memory;
+	assert_int_equal(id_blocks_add(&blocks, 200, 10), -1);
+	add(110, 1); /* what needs none goes on */
+	sys.realloc = realloc;
+	assert_blocks(1, (struct id_block[]){{100, 11}});
+}
+
+static void up_to_the_last_number(void **state)
+{
+	struct id_block taken;
+
+	(void)state;
+	add(UINT32_MAX - 1, 1);
+	add(1, 1);
+	add(2, UINT32_MAX - 3);
+	assert_blocks(1, (struct id_block[]){{1, UINT32_MAX - 1}});
+	assert_int_equal(id_blocks_take(&blocks, UINT32_MAX - 2, &taken), UINT32_MAX - 2);
+	assert_int_equal(id_blocks_take(&blocks, 1000, &taken), 1);
+	assert_int_equal(taken.first, UINT32_MAX - 1);
+	assert_int_equal(blocks.count, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -65,6 +179,13 @@ int main(void)
 		cmocka_unit_test_teardown(only_ids_of_the_blocks_count, teardown),
 		cmocka_unit_test_teardown(authority_is_checked_too, teardown),
 		cmocka_unit_test_teardown(the_last_ids_do_not_wrap, teardown),
+		cmocka_unit_test_teardown(neighbours_become_one, teardown),
+		cmocka_unit_test_teardown(a_gap_that_is_filled_joins_both_sides, teardown),
+		cmocka_unit_test_teardown(they_are_in_order_whatever_came_first, teardown),
+		cmocka_unit_test_teardown(many_blocks, teardown),
+		cmocka_unit_test_teardown(the_lowest_are_taken, teardown),
+		cmocka_unit_test_teardown(without_memory_nothing_is_added, teardown),
+		cmocka_unit_test_teardown(up_to_the_last_number, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
