@@ -4,6 +4,8 @@
 #pragma once
 
 #include "base/error.h"
+#include "core/flow.h"
+#include "core/forward_log.h"
 #include "parent/parent.h"
 #include "parent/route_monitor.h"
 
@@ -54,6 +56,20 @@ SHARED void tree_orphaned(struct neighbour *neighbour, const char *why)
 SHARED const struct neighbour_events tree_events = {.ended = tree_ended};
 SHARED const struct neighbour_events tree_events_above = {.ended = tree_orphaned};
 
+SHARED void open_ports(struct node *node)
+{
+	assert_int_equal(parent_open(&node->router), 0);
+	assert_int_equal(flow_open(&node->router), 0);
+	assert_int_equal(forward_log_open(&node->router), 0);
+}
+
+SHARED void close_ports(struct node *node)
+{
+	parent_close(&node->router);
+	flow_close(&node->router);
+	forward_log_close(&node->router);
+}
+
 SHARED struct node *new_node(uint32_t id, const uint32_t *ancestors, size_t ancestor_count,
 			     const char *path)
 {
@@ -63,7 +79,6 @@ SHARED struct node *new_node(uint32_t id, const uint32_t *ancestors, size_t ance
 	*node = (struct node){0};
 	snprintf(node->path, sizeof(node->path), "%s", path);
 	assert_int_equal(router_init(&node->router, id, ancestors, ancestor_count, path), 0);
-	assert_int_equal(parent_open(&node->router), 0);
 	return node;
 }
 
@@ -92,6 +107,7 @@ SHARED struct node *tree_add(struct node *parent, uint32_t id, uint32_t count, c
 	neighbour_init(&node->above, &node->router, above->id, &tree_events_above, "parent");
 	node->above.is_parent = true;
 	node->router.parent = &node->above;
+	open_ports(node);
 	assert_int_equal(id_blocks_add(&node->below.blocks, id, count), 0);
 	assert_int_equal(routes_add(above, id, &node->below, NULL), 0);
 	assert_int_equal(stream_open(&node->below.stream, fds[0], fds[0]), 0);
@@ -114,7 +130,7 @@ SHARED int tree_setup(void **state)
 	logged[0] = '\0';
 	log_set(LOG_WARNING, keep_log, NULL);
 	node_count = 0;
-	new_node(0, NULL, 0, "");
+	open_ports(new_node(0, NULL, 0, ""));
 	return 0;
 }
 
@@ -127,7 +143,7 @@ SHARED int tree_teardown(void **state)
 	}
 	tree_pump();
 	for (size_t i = 0; i < node_count; i++) {
-		parent_close(&nodes[i].router);
+		close_ports(&nodes[i]);
 		router_clear(&nodes[i].router);
 	}
 	log_set(LOG_WARNING, NULL, NULL);
