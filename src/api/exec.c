@@ -483,7 +483,7 @@ static struct process_object *lock_process(mitogen_process handle, mitogen_error
 static size_t input_room(struct process_object *process)
 {
 	return process->is_started ? outflow_room(&process->in)
-				   : STREAM_PRODUCED - process->early_size;
+				   : FLOW_PRODUCED - process->early_size;
 }
 
 static bool send_input(struct process_object *process, const uint8_t *data, size_t size)

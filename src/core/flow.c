@@ -41,7 +41,7 @@ static size_t space(const struct outflow *flow)
 	size_t waiting =
 		to ? stream_waiting(&to->stream, router->id, flow->dst_id, flow->handle) : 0;
 
-	return waiting < STREAM_PRODUCED ? STREAM_PRODUCED - waiting : 0;
+	return waiting < FLOW_PRODUCED ? FLOW_PRODUCED - waiting : 0;
 }
 
 size_t outflow_room(struct outflow *flow)

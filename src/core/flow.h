@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Streams of bytes between two ports, with credit: the receiver says up to which byte, counted from
- * the first one, it has room; core/window.h. Who sends makes no more while STREAM_PRODUCED bytes of it
+ * the first one, it has room; core/window.h. Who sends makes no more while FLOW_PRODUCED bytes of it
  * wait here. Router lock; broker thread unless it says otherwise.
  */
 #pragma once
@@ -15,7 +15,8 @@
 #include "core/handles.h"
 #include "core/window.h"
 
-#define FLOW_VALUE_MIN 64u /* bytes that a value costs at least */
+#define FLOW_VALUE_MIN 64u          /* bytes that a value costs at least */
+#define FLOW_PRODUCED  (64u * 1024) /* who makes data makes no more while so much of it waits */
 
 struct frame_header;
 
@@ -73,7 +74,7 @@ size_t flow_cost(size_t size);
 void flow_consumed(struct router *router, struct window *window, uint32_t src_id, uint32_t handle,
 		   size_t size);
 
-/* Less than STREAM_PRODUCED waits of what this frame is of, which we sent. Any thread. */
+/* Less than FLOW_PRODUCED waits of what this frame is of, which we sent. Any thread. */
 void flow_low(struct router *router, const struct frame_header *frame);
 
 /* The CREDIT port. 0 or a code. */

@@ -30,6 +30,7 @@ struct mitogen_message {
 	size_t slice;                  /* where in it */
 
 	struct neighbour *charged; /* for its size, while it is incomplete; or NULL */
+	bool is_relayed;           /* counted in core/relay.h */
 
 	/* for whom it was delivered */
 	struct neighbour *from; /* over whose stream it came, while it is received; or NULL */

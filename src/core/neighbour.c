@@ -47,12 +47,15 @@ static void on_drained(struct stream *stream)
 		neighbour->events->drained(neighbour);
 }
 
-static void on_flow_low(struct stream *stream, const struct frame_header *frame)
+static void on_taken(struct stream *stream, const struct mitogen_message *m, size_t before,
+		     size_t left)
 {
 	struct neighbour *neighbour = LIST_OWNER(stream, struct neighbour, stream);
 
-	if (frame->src_id == neighbour->router->id)
-		flow_low(neighbour->router, frame);
+	relay_taken(neighbour, m);
+	if (m->header.flags & FRAME_BULK && m->header.src_id == neighbour->router->id &&
+	    before >= FLOW_PRODUCED && left < FLOW_PRODUCED)
+		flow_low(neighbour->router, &m->header);
 }
 
 static const struct stream_events stream_events = {
@@ -60,7 +63,7 @@ static const struct stream_events stream_events = {
 	.greeting = on_greeting,
 	.ended = on_ended,
 	.drained = on_drained,
-	.flow_low = on_flow_low,
+	.taken = on_taken,
 };
 
 static void fail_task(struct task *task)
@@ -101,6 +104,10 @@ void neighbour_close(struct neighbour *neighbour)
 	routes_remove_all(neighbour->router, neighbour);
 	routes_clear_talks(neighbour);
 	handles_drop_partial(neighbour->router, &neighbour->blocks);
+	LIST_FOR_EACH (node, &neighbour->router->neighbours) {
+		relay_forget(LIST_OWNER(node, struct neighbour, link), neighbour);
+	}
 	stream_close(&neighbour->stream);
+	relay_clear(&neighbour->relay);
 	id_blocks_clear(&neighbour->blocks);
 }

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "base/map.h"
+#include "core/relay.h"
 #include "core/stream.h"
 #include "core/verify.h"
 
@@ -35,6 +36,7 @@ struct neighbour {
 	struct task failure;
 	const char *failed;      /* why */
 	unsigned unread_answers; /* since all that we had for it was written */
+	struct relay relay;      /* what waits for it that came from others */
 	size_t partial_bytes;    /* of the messages over it of which more is to come */
 	unsigned partial_count;
 	size_t log_bytes; /* of records from behind it that are not handed over */

@@ -148,8 +148,16 @@ static bool goes_across(const struct router *router, const struct neighbour *fro
 static void reply_dead_as(struct router *router, uint32_t src_id,
 			  const struct mitogen_message *request, int code, const char *text);
 
-/* To somebody who cannot be reached: with the reason of its loss, where that is known. What our parent
- * sent to somebody below us is answered in that one's name, which who waits for it expects. */
+/* Answers what goes no further. What our parent sent to somebody below us is answered in that one's
+ * name, which who waits for it expects. */
+static void refuse_onward(struct router *router, const struct mitogen_message *m,
+			  const struct neighbour *from, const mitogen_error *why)
+{
+	reply_dead_as(router, from && from->is_parent ? m->header.dst_id : router->id, m, why->code,
+		      why->text);
+}
+
+/* To somebody who cannot be reached: with the reason of its loss, where that is known. */
 static void reply_unreachable(struct router *router, const struct mitogen_message *m,
 			      const struct neighbour *from)
 {
@@ -158,8 +166,37 @@ static void reply_unreachable(struct router *router, const struct mitogen_messag
 
 	if (context && context->state >= CONTEXT_LOST)
 		context_loss(context, &loss);
-	reply_dead_as(router, from && from->is_parent ? m->header.dst_id : router->id, m, loss.code,
-		      loss.text);
+	refuse_onward(router, m, from, &loss);
+}
+
+/* False: too much waits already. Who waits for the message, or for its answer, is told. */
+static bool may_pass(struct router *router, struct mitogen_message *m, struct neighbour *from,
+		     struct neighbour *to)
+{
+	enum relay_verdict verdict = relay_admit(to, from, m, router->max_message);
+	struct mitogen_message *dead;
+	mitogen_error full;
+
+	if (verdict != RELAY_REFUSE)
+		return verdict == RELAY_PASS;
+	error_set(&full, MITOGEN_ERR_TOO_BIG,
+		  "the queue to %s is full: what it was sent is read slowly or not at all; "
+		  "try again later",
+		  to->name);
+	if (m->header.reply_to || m->header.handle < HANDLE_FIRST_FREE) {
+		refuse_onward(router, m, from, &full);
+		return false;
+	}
+	dead = message_new_dead(full.code, full.text);
+	if (dead) {
+		dead->header = m->header; /* in the name of who sent it, from whom it is expected */
+		dead->header.kind = FRAME_DEAD;
+		dead->header.flags = 0;
+		stream_send(&to->stream, dead, false);
+	} else {
+		router_abandon(router, m->header.dst_id);
+	}
+	return false;
 }
 
 /* Not to a port of ours: on to a neighbour. */
@@ -175,7 +212,7 @@ static void forward(struct router *router, struct mitogen_message *m, struct nei
 		router_reply_dead(router, m, MITOGEN_ERR_REFUSED,
 				  "routing is unidirectional: a context reaches only what is above "
 				  "and below it");
-	} else {
+	} else if (!from || may_pass(router, m, from, to)) {
 		routes_note_talk(router, from, m->header.src_id, to, dst_id);
 		if (m->header.handle == HANDLE_SHUTDOWN)
 			stream_send_behind(&to->stream, m, NULL);

@@ -185,15 +185,6 @@ void stream_drain(struct stream *stream)
 
 /* ---- Writing ---- */
 
-/* Bulk of which producers wait for room. */
-static void tell_if_low(struct stream *stream, const struct mitogen_message *m, size_t left)
-{
-	if (m->header.flags & FRAME_BULK && left < STREAM_PRODUCED &&
-	    left + FRAME_HEADER_SIZE + m->size >= STREAM_PRODUCED && stream->events &&
-	    stream->events->flow_low)
-		stream->events->flow_low(stream, &m->header);
-}
-
 /* Takes what goes next, enough for a write and no more, as others may come that go before the rest.
  * False: there is nothing to write. */
 static bool take_more(struct stream *stream)
@@ -206,7 +197,8 @@ static bool take_more(struct stream *stream)
 			break;
 		list_append(&stream->writing, &m->link);
 		stream->writing_bytes += FRAME_HEADER_SIZE + m->size;
-		tell_if_low(stream, m, left);
+		if (stream->events && stream->events->taken)
+			stream->events->taken(stream, m, left + FRAME_HEADER_SIZE + m->size, left);
 	}
 	return !list_is_empty(&stream->writing);
 }

@@ -13,9 +13,6 @@
 #include "core/broker.h"
 #include "core/queue.h"
 
-#define STREAM_PRODUCED (64u * 1024) /* who makes data makes no more while so much of it waits */
-
-struct frame_header;
 struct id_blocks;
 struct mitogen_message;
 struct stream;
@@ -33,8 +30,10 @@ struct stream_events {
 	void (*ended)(struct stream *stream, const char *why);
 	/* Everything that was sent is written. May be NULL. */
 	void (*drained)(struct stream *stream);
-	/* Less than STREAM_PRODUCED waits again of this frame's flow. Any thread. May be NULL. */
-	void (*flow_low)(struct stream *stream, const struct frame_header *frame);
+	/* This frame is about to be written. Of its flow, or of normal frames, so many bytes have
+	 * waited, and are left. Any thread. May be NULL. */
+	void (*taken)(struct stream *stream, const struct mitogen_message *m, size_t before,
+		      size_t left);
 };
 
 struct stream {

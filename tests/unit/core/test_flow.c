@@ -81,7 +81,7 @@ static size_t credit(const struct outflow *flow)
 static void room_shrinks_with_what_is_sent(void **state)
 {
 	(void)state;
-	assert_int_equal(outflow_room(&out), STREAM_PRODUCED);
+	assert_int_equal(outflow_room(&out), FLOW_PRODUCED);
 	send_bytes(1000);
 	assert_int_equal(credit(&out), WINDOW_FIRST - 1000);
 	assert_int_equal(received, 1000);
@@ -121,11 +121,11 @@ static void what_waits_here_takes_room(void **state)
 
 		memset(m->payload, 'x', m->size);
 		sent += m->size;
-		assert_in_range(sent, 0, 3 * STREAM_PRODUCED);
+		assert_in_range(sent, 0, 3 * FLOW_PRODUCED);
 		outflow_send(&pair.child, &out, m, true);
 	}
 	assert_int_equal(credit(&out), WINDOW_FIRST - sent);
-	assert_in_range(sent, STREAM_PRODUCED, 3 * STREAM_PRODUCED);
+	assert_in_range(sent, FLOW_PRODUCED, 3 * FLOW_PRODUCED);
 	assert_int_equal(rooms, 0);
 	sys.send = send;
 	sys.sendmsg = sendmsg;
