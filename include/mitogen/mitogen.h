@@ -27,7 +27,7 @@
  * AUTHORITY Calls go down: a context runs the calls of itself and of its ancestors. Others get
  *           MITOGEN_ERR_REFUSED, and so do calls to the master.
  * FORK      In a process that the host program forked itself every call gives
- *           MITOGEN_ERR_FORKED.
+ *           MITOGEN_ERR_FORKED, until mitogen_after_fork.
  * MACROS    Signatures in comments are macros of generic.h; they evaluate each argument once.
  *           From C++, use the functions behind them.
  */
@@ -140,6 +140,12 @@ void mitogen_router_close(mitogen_router router);
 int mitogen_defer(mitogen_router router, mitogen_work *work, void *user, mitogen_error *err);
 /* Waits, and returns what work did; its failure is in err. The former logs it. */
 int mitogen_defer_wait(mitogen_router router, mitogen_work *work, void *user, mitogen_error *err);
+
+/* In a process that the host program forked: drops the routers that it has copies of, whose handles are
+ * stale from then on. Their descriptors are closed and their memory is freed, the original notices
+ * nothing; messages stay readable. Then new routers can be made. Elsewhere it does nothing. Before the
+ * copy starts a thread. A function that was called by others and forks must not return in the copy. */
+void mitogen_after_fork(void);
 
 /* ---- Contexts ----------------------------------------------------------------------------- */
 

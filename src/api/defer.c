@@ -38,7 +38,8 @@ static void run(struct task *task)
 	struct deferred *deferred = LIST_OWNER(task, struct deferred, task);
 	struct router *router = deferred->router;
 
-	broker_call_out(&router->broker, call, deferred);
+	if (!router->is_copy)
+		broker_call_out(&router->broker, call, deferred);
 	router_remove_resident(router, &deferred->resident);
 	if (deferred->latch) { /* who waits frees it then */
 		latch_put(deferred->latch, deferred->done, &router->broker.wakes);

@@ -7,7 +7,11 @@
 #include "api/receiver.h"
 #include "api/select.h"
 #include "base/error.h"
+#include "base/fork.h"
+#include "base/log.h"
+#include "base/random.h"
 #include "core/context.h"
+#include "core/export.h"
 #include "core/router.h"
 
 #define SHUTDOWN_MS 5000 /* that children get to end, unless the router's options say otherwise */
@@ -19,10 +23,74 @@ static pthread_cond_t changed =
 static struct api_router slots[ROUTERS_MAX];
 static bool is_forked, is_watching_forks;
 
-static void after_fork(void)
+/* ---- Forks of the host program ---- */
+
+static _Thread_local bool has_table; /* between the handlers: the lock of the table is held, and */
+static bool has_lock[ROUTERS_MAX];   /* that of these routers */
+
+static void before_fork(void)
 {
-	is_forked = true;
+	has_table = !is_forked && fork_lock(&lock);
+	for (uint32_t i = 0; has_table && i < ROUTERS_MAX; i++)
+		has_lock[i] = slots[i].is_open && slots[i].router &&
+			      fork_lock(&slots[i].router->broker.lock);
+	log_before_fork();
+	random_before_fork();
+	export_before_fork();
 }
+
+static void release_leaves(void)
+{
+	export_after_fork();
+	random_after_fork();
+	log_after_fork();
+}
+
+static void after_fork_here(void)
+{
+	release_leaves();
+	if (!has_table)
+		return;
+	for (uint32_t i = 0; i < ROUTERS_MAX; i++)
+		if (has_lock[i])
+			broker_unlock(&slots[i].router->broker);
+	pthread_mutex_unlock(&lock);
+}
+
+/* The routers stay locked: nothing is done with them but by api_drop_all. */
+static void after_fork_in_copy(void)
+{
+	release_leaves();
+	if (is_forked)
+		return; /* a copy of a copy */
+	is_forked = true;
+	for (uint32_t i = 0; i < ROUTERS_MAX; i++)
+		slots[i].is_whole = has_table && has_lock[i];
+	if (has_table)
+		pthread_mutex_unlock(&lock);
+	else
+		pthread_mutex_init(&lock, NULL);
+	pthread_cond_init(&changed, NULL); /* who waits on it is not here */
+}
+
+void api_allow_fork(void)
+{
+	is_forked = false;
+}
+
+void api_drop_all(void (*drop)(struct api_router *api, bool is_whole))
+{
+	for (uint32_t i = 0; i < ROUTERS_MAX; i++) {
+		if (!slots[i].is_open)
+			continue;
+		drop(&slots[i], slots[i].is_whole);
+		slots[i].pins = 0; /* of threads that are not here */
+		slots[i].is_open = false;
+	}
+	is_forked = false;
+}
+
+/* ---- The table ---- */
 
 /* A ref is the slot's number and a generation: 1 + slot + n * ROUTERS_MAX, never 0. */
 static struct api_router *slot_of(uint32_t ref)
@@ -59,7 +127,8 @@ struct api_router *api_add(struct router *router)
 
 	pthread_mutex_lock(&lock);
 	if (!is_watching_forks)
-		is_watching_forks = pthread_atfork(NULL, NULL, after_fork) == 0;
+		is_watching_forks =
+			pthread_atfork(before_fork, after_fork_here, after_fork_in_copy) == 0;
 	api = find_free();
 	if (api) {
 		*api = (struct api_router){
@@ -109,17 +178,19 @@ void api_drain(struct api_router *api)
 	pthread_mutex_unlock(&lock);
 }
 
+void api_take_router(struct api_router *api)
+{
+	pthread_mutex_lock(&lock);
+	api->router = NULL;
+	pthread_mutex_unlock(&lock);
+}
+
 void api_remove(struct api_router *api)
 {
 	pthread_mutex_lock(&lock);
 	api->is_open = false;
 	pthread_cond_broadcast(&changed);
 	pthread_mutex_unlock(&lock);
-}
-
-void api_allow_fork(void)
-{
-	is_forked = false;
 }
 
 int api_check_fork(mitogen_error *err)

@@ -18,6 +18,7 @@ struct api_router { /* what the interface keeps beside a router; maps under the 
 	uint32_t ref;
 	unsigned pins;
 	bool is_open, is_closing;
+	bool is_whole; /* in a forked copy: nobody was changing it, and this thread holds its lock */
 	struct router *router;
 	bool is_own; /* made by us: freed when closed */
 	uint32_t last_ref;
@@ -37,10 +38,15 @@ struct api_router *api_of(const struct router *router);
 struct api_router *api_begin_close(uint32_t ref);
 /* Waits until nobody uses it. */
 void api_drain(struct api_router *api);
+/* Its router is about to be freed. */
+void api_take_router(struct api_router *api);
 /* Forgets it. */
 void api_remove(struct api_router *api);
 /* This copy of a process takes part on its own. Before there is a second thread. */
 void api_allow_fork(void);
+/* In a forked copy that has routers: has each dropped and forgets it. is_whole: nobody was changing it
+ * when the copy was made, and this thread holds its lock. */
+void api_drop_all(void (*drop)(struct api_router *api, bool is_whole));
 /* MITOGEN_ERR_FORKED in a copy of the process that has the routers, otherwise 0. */
 int api_check_fork(mitogen_error *err);
 

@@ -13,12 +13,17 @@
 #include "api/select.h"
 #include "api/start.h"
 #include "base/error.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/random.h"
 #include "base/sys.h"
 #include "core/context.h"
 #include "core/dispatch.h"
 #include "core/flow.h"
 #include "core/forward_log.h"
 #include "core/latch.h"
+#include "core/neighbour.h"
+#include "core/process.h"
 #include "core/router.h"
 #include "parent/forks.h"
 #include "parent/parent.h"
@@ -196,6 +201,22 @@ static void close_on_broker(struct task *task)
 	router_close(LIST_OWNER(task, struct close_task, task)->router, false);
 }
 
+/* Nobody uses it, and nothing of it runs. */
+static void clear(struct api_router *api)
+{
+	struct router *router = api->router;
+
+	receivers_clear(api);
+	selects_clear(api);
+	processes_clear(api);
+	sys.free(api->image);
+	api_take_router(api);
+	close_ports(router);
+	router_clear(router);
+	if (api->is_own)
+		sys.free(router);
+}
+
 void mitogen_router_close(mitogen_router handle)
 {
 	struct api_router *api = api_begin_close(handle.ref);
@@ -210,12 +231,50 @@ void mitogen_router_close(mitogen_router handle)
 	pthread_join(api->router->broker.thread, NULL);
 	api_drain(api);
 	api_log_close(api);
-	receivers_clear(api);
-	selects_clear(api);
-	processes_clear(api);
-	free_router(api->router);
-	sys.free(api->image);
+	clear(api);
 	api_remove(api);
+}
+
+/* ---- In a process that the host program forked ---- */
+
+static void drop(struct api_router *api, bool is_whole)
+{
+	struct router *router = api->router;
+
+	if (!router || !is_whole)
+		return; /* who would walk through it might never come out: rather lose the memory */
+	router->is_copy = true;
+	router->on_closed = NULL;
+	broker_adopt(&router->broker);
+	broker_lock(&router->broker);
+	process_disown_all(&router->broker);
+	router_close(router, true);
+	process_end_all(&router->broker);
+	broker_unlock(&router->broker);
+	broker_settle(&router->broker);
+	if (!list_is_empty(&router->residents))
+		return;
+	if (router->parent)
+		neighbour_close(router->parent);
+	clear(api);
+}
+
+void mitogen_after_fork(void)
+{
+	enum log_level level = log_get_level();
+
+	if (api_check_fork(NULL) == 0)
+		return;
+	log_set_level(LOG_NOTHING);
+	log_forget();
+	latch_distrust(true);
+	fd_blank_ours(); /* what is done now must not reach those who the original talks with */
+	api_drop_all(drop);
+	fd_close_ours();
+	random_forget();
+	is_initialised = true;
+	latch_distrust(false);
+	log_set_level(level);
 }
 
 int mitogen_finish(mitogen_router router, mitogen_error *err)

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -15,12 +16,26 @@
 
 #include "base/sys.h"
 
+#define TRACKED_MAX (1u << 20) /* greater numbers are not remembered */
+
+static uint32_t ours[TRACKED_MAX / 32]; /* a bit for each that is open; atomic */
+
+static int remember(int fd)
+{
+	if (fd >= 0 && (unsigned)fd < TRACKED_MAX)
+		__atomic_or_fetch(&ours[fd / 32], 1u << fd % 32, __ATOMIC_RELAXED);
+	return fd;
+}
+
 void fd_close(int fd)
 {
 	int saved = errno;
 
-	if (fd >= 0)
-		close(fd);
+	if (fd < 0)
+		return;
+	if ((unsigned)fd < TRACKED_MAX) /* before another thread can get the number */
+		__atomic_and_fetch(&ours[fd / 32], ~(1u << fd % 32), __ATOMIC_RELAXED);
+	close(fd);
 	errno = saved;
 }
 
@@ -30,7 +45,7 @@ int fd_move_high(int fd)
 	int high;
 
 	if (fd < 0 || fd >= 3)
-		return fd;
+		return remember(fd);
 	high = fd_dup_high(fd);
 	fd_close(fd);
 	return high;
@@ -109,7 +124,7 @@ void fd_enlarge_pipe(int fd, int size)
 
 int fd_dup_high(int fd)
 {
-	return fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	return remember(fcntl(fd, F_DUPFD_CLOEXEC, 3));
 }
 
 /* Descriptors have smaller numbers. */
@@ -140,6 +155,24 @@ static void blank(int fd, int null)
 		close(fd);
 	else
 		dup3(null, fd, fd < 3 ? 0 : O_CLOEXEC);
+}
+
+void fd_blank_ours(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (unsigned i = 0; i < TRACKED_MAX; i++)
+		if (ours[i / 32] >> i % 32 & 1)
+			blank((int)i, null);
+	if (null >= 0)
+		close(null);
+}
+
+void fd_close_ours(void)
+{
+	for (unsigned i = 0; i < TRACKED_MAX; i++)
+		if (ours[i / 32] >> i % 32 & 1)
+			fd_close((int)i);
 }
 
 void fd_blank_all(int kept)

@@ -21,6 +21,11 @@ void fd_enlarge_pipe(int fd, int size);
 int fd_dup_high(int fd);
 /* The same, in exchange for fd; -1 stays -1. */
 int fd_move_high(int fd);
+/* Puts /dev/null in the place of every descriptor that was made by these functions and is open: what
+ * still has their numbers reads and writes nothing, and closes them as ever. In a forked copy of the
+ * process. The second closes all of them. */
+void fd_blank_ours(void);
+void fd_close_ours(void);
 /* Puts /dev/null in the place of every descriptor but this one, whoever opened it, and of the standard
  * ones even if they were closed: what still has their numbers reads and writes nothing. */
 void fd_blank_all(int kept);

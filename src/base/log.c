@@ -339,6 +339,11 @@ void log_unset(const void *user)
 	pthread_mutex_unlock(&lock);
 }
 
+void log_set_level(enum log_level level)
+{
+	__atomic_store_n(&current_level, level, __ATOMIC_RELAXED);
+}
+
 enum log_level log_get_level(void)
 {
 	return __atomic_load_n(&current_level, __ATOMIC_RELAXED);
@@ -350,4 +355,27 @@ enum log_level log_parse_level(const char *text, enum log_level fallback)
 		if (strcasecmp(text, names[i]) == 0 || (text[0] == '0' + i && !text[1]))
 			return (enum log_level)i;
 	return fallback;
+}
+
+void log_before_fork(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+void log_after_fork(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
+void log_forget(void)
+{
+	pthread_cond_init(&handed_over, NULL);
+	place = (struct place){0};
+	while (list_pop(&couriers))
+		;
+	is_handing_over = was_kept_out = is_inside_sink = false;
+	dropped = queued = 0;
+	is_empty = true;
+	for (struct list *node; (node = list_pop(&queue)) != NULL;)
+		sys.free(LIST_OWNER(node, struct line, link));
 }

@@ -14,7 +14,8 @@
 #define LOG_LINE_MAX 2048 /* bytes of one; what is longer is cut */
 
 enum log_level { /* numbers of mitogen_log_level */
-	LOG_ERROR = 1,
+	LOG_NOTHING,
+	LOG_ERROR,
 	LOG_WARNING,
 	LOG_INFO,
 	LOG_DEBUG,
@@ -32,9 +33,15 @@ void log_set_forward(enum log_level level, log_forward *forward, void *user);
 /* To stderr again, if lines go to this user's sink or forward; when it returns, neither runs. */
 void log_unset(const void *user);
 enum log_level log_get_level(void);
+void log_set_level(enum log_level level);
 /* A name ("debug") or number; fallback for anything else, NULL included. */
 enum log_level log_parse_level(const char *text, enum log_level fallback);
 void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Around a fork: nobody else holds the lock inside. */
+void log_before_fork(void);
+void log_after_fork(void);
+/* In the copy: lines that wait are the original's, and what they go to is not here. */
+void log_forget(void);
 
 /* ---- Handing over: no lock held ---- */
 

@@ -31,3 +31,13 @@ void random_forget(void)
 	left = 0;
 	pthread_mutex_unlock(&lock);
 }
+
+void random_before_fork(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+void random_after_fork(void)
+{
+	pthread_mutex_unlock(&lock);
+}

@@ -19,6 +19,10 @@
 #define READY_MAX         64
 #define BROKER_STACK_SIZE (256 * 1024)
 #define LAST_IDLE_MS      1000 /* for what is to be done at the end and cannot be done at once */
+#define SETTLE_ROUNDS     10   /* tasks may defer tasks */
+
+static void run_tasks(struct broker *broker);
+static void destroy_closing(struct broker *broker);
 
 static void drain_wake(struct source *source, unsigned events)
 {
@@ -76,6 +80,7 @@ int broker_init(struct broker *broker)
 	list_init(&broker->timers);
 	list_init(&broker->tasks);
 	list_init(&broker->closing);
+	list_init(&broker->processes);
 	broker->scratch = sys.malloc(BROKER_SCRATCH);
 	if (!broker->scratch || open_wake(broker->wake_fds) < 0)
 		goto no_wake;
@@ -115,6 +120,45 @@ bool broker_may_act(const struct broker *broker)
 {
 	return !broker->running || broker_is_current(broker);
 }
+
+/* ---- Forks of the host program ---- */
+
+static int update_nothing(struct poller *poller, struct source *source, unsigned before)
+{
+	(void)poller;
+	(void)source;
+	(void)before;
+	return 0;
+}
+
+static void destroy_nothing(struct poller *poller)
+{
+	(void)poller;
+}
+
+void broker_adopt(struct broker *broker)
+{
+	static const struct poller_ops nothing = {
+		.name = "nothing", .destroy = destroy_nothing, .update = update_nothing};
+
+	pthread_mutex_unlock(&broker->lock);
+	broker->running = broker->polling = broker->calling_out = false;
+	broker->ops->destroy(broker->poller);
+	broker->ops = &nothing;
+	broker->wakes = NULL;
+}
+
+void broker_settle(struct broker *broker)
+{
+	broker_lock(broker);
+	for (int i = 0; i < SETTLE_ROUNDS; i++) {
+		run_tasks(broker);
+		destroy_closing(broker);
+	}
+	broker_unlock(broker);
+}
+
+/* ---- */
 
 void broker_lock(struct broker *broker)
 {

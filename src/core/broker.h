@@ -39,7 +39,8 @@ struct broker {
 	int wake_fds[2]; /* an eventfd twice, or a pipe */
 	struct source wake;
 	struct list timers, tasks, closing;
-	struct latch *wakes; /* with sleepers; woken when the lock is dropped */
+	struct list processes; /* that are watched */
+	struct latch *wakes;   /* with sleepers; woken when the lock is dropped */
 	bool running, polling, kicked, stopping;
 	bool calling_out; /* the broker thread runs a function of the program, without the lock */
 	struct log_courier courier;
@@ -63,6 +64,12 @@ void broker_clear(struct broker *broker);
 bool broker_is_current(const struct broker *broker); /* is this its thread? */
 /* May this thread do what is the broker thread's? Also before that runs and after it has ended. */
 bool broker_may_act(const struct broker *broker);
+
+/* In a forked copy, where its thread is not, with the lock that was taken before the fork, and is dropped:
+ * whoever calls has the thread's part from now on; nothing is watched any more. */
+void broker_adopt(struct broker *broker);
+/* There: does what is to be done without waiting. */
+void broker_settle(struct broker *broker);
 
 /* Any thread. Dropping the lock wakes the latches that were filled under it. */
 void broker_lock(struct broker *broker);

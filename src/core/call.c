@@ -230,23 +230,30 @@ static void number_call(struct call_chain *chain, struct mitogen_message *reques
 	big_endian_store32(request->payload + CHAIN_OFFSET + 4, ++chain->sent);
 }
 
-void call_chain_end(struct router *router, struct context *context, uint32_t number)
+static void send_end(struct router *router, struct context *context, const struct call_chain *chain)
 {
-	struct call_chain *chain = find_chain(router, number);
 	struct mitogen_writer w;
 	struct mitogen_message *m;
 	int ignored;
 
-	if (!chain)
-		return;
 	message_writer_init(&w);
 	call_write_head(&w, true, "mitogen", "chain_end", 0);
 	call_write_tail(&w);
-	m = chain->sent > 0 ? message_from_writer(&w, &ignored) : NULL;
-	if (m) {
-		m->chain = number;
-		call_start(router, context, m, "", NULL, false, NULL);
-	}
+	m = message_from_writer(&w, &ignored);
+	if (!m)
+		return; /* then it is forgotten when there are many others */
+	m->chain = chain->by_number.key;
+	call_start(router, context, m, "", NULL, false, NULL);
+}
+
+void call_chain_end(struct router *router, struct context *context, uint32_t number)
+{
+	struct call_chain *chain = find_chain(router, number);
+
+	if (!chain)
+		return;
+	if (chain->sent > 0)
+		send_end(router, context, chain);
 	destroy_chain(router, chain);
 }
 

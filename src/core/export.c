@@ -65,3 +65,13 @@ const mitogen_export *export_of(mitogen_function *function)
 	pthread_mutex_unlock(&lock);
 	return entry;
 }
+
+void export_before_fork(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+void export_after_fork(void)
+{
+	pthread_mutex_unlock(&lock);
+}

@@ -35,6 +35,10 @@ enum latch_result {
 	LATCH_JOINED = -2, /* its messages go to another latch */
 };
 
+/* In a forked copy of the process a lock may be held by a thread that is not there: while this is set, such
+ * a latch is taken all the same, and what is in it is lost. */
+void latch_distrust(bool distrust);
+
 struct latch *latch_new(void); /* NULL: no memory */
 struct latch *latch_ref(struct latch *latch);
 void latch_unref(struct latch *latch);

@@ -18,6 +18,7 @@
 static void stop_watching(struct process *process)
 {
 	timer_cancel(&process->look);
+	list_remove(&process->link);
 	if (process->pidfd.fd < 0)
 		return;
 	broker_unwatch(process->broker, &process->pidfd);
@@ -70,6 +71,7 @@ void process_watch(struct process *process, struct broker *broker, pid_t pid,
 	*process = (struct process){.broker = broker, .pid = pid, .ended = ended};
 	process->interval_ms = FIRST_LOOK_MS;
 	process->look.due = look_timer;
+	list_append(&broker->processes, &process->link);
 	process->pidfd.ready = look_source;
 	process->pidfd.fd = fd_move_high(sys.pidfd_open(pid)); /* close-on-exec by itself */
 	if (process->pidfd.fd >= 0 && broker_watch(broker, &process->pidfd, POLLER_READ) == 0)
@@ -77,6 +79,22 @@ void process_watch(struct process *process, struct broker *broker, pid_t pid,
 	fd_close(process->pidfd.fd);
 	process->pidfd.fd = -1;
 	broker_set_timer(broker, &process->look, clock_ms() + FIRST_LOOK_MS);
+}
+
+void process_disown_all(struct broker *broker)
+{
+	LIST_FOR_EACH (node, &broker->processes)
+		LIST_OWNER(node, struct process, link)->pid = 0;
+}
+
+void process_end_all(struct broker *broker)
+{
+	while (!list_is_empty(&broker->processes)) {
+		struct process *process = LIST_OWNER(broker->processes.next, struct process, link);
+
+		stop_watching(process);
+		process_end(process, -1);
+	}
 }
 
 void process_entrust(struct process *process, const struct process_keeper *keeper, void *kept,

@@ -20,6 +20,7 @@ struct process_keeper {
 
 struct process {
 	struct broker *broker;
+	struct list link;    /* in broker->processes */
 	struct source pidfd; /* .fd -1: none */
 	struct timer look;
 	int interval_ms;
@@ -47,5 +48,9 @@ int process_not_made(int number);
 void process_signal(struct process *process, int signal, bool group);
 /* The same for a child of the calling process, not reaped yet. */
 void process_kill(pid_t pid, int signal, bool group);
+/* In a forked copy of the process, whose children they are not: signals do not reach them any more, and
+ * then all of the broker's count as ended. */
+void process_disown_all(struct broker *broker);
+void process_end_all(struct broker *broker);
 /* "exited with status 3", "was killed by SIGSEGV". Returns out. */
 const char *process_describe(int status, char *out, size_t size);

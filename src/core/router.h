@@ -49,6 +49,7 @@ struct router {
 	char **environment; /* of the programs that we run; sys.free */
 	size_t max_message;
 	bool closing; /* refuses work */
+	bool is_copy; /* in a forked process, being dropped: calls nothing of the program */
 	struct list residents;
 	struct map outflows; /* core/flow.h */
 	struct inboxes inboxes;

@@ -64,3 +64,26 @@ def test_c14_work_that_waits_tells_its_result(scenario):
 def test_c14_a_stopped_router_refuses_work_at_once(scenario, name):
     """C14: nobody waits for a router that is closing, and what was accepted is done."""
     assert scenario("defers", name) == ""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "not_forked",
+        "while_busy",
+        "in_a_log_callback",
+        "in_a_function",
+        "deferred_work",
+        "with_a_fork_server",
+    ],
+)
+def test_c30_a_copy_drops_the_library(scenario, name):
+    """C30: descriptors are closed in the copy, a new router works there, the original goes on."""
+    assert scenario("copies", name) == ""
+
+
+@pytest.mark.parametrize("name", ["drops", "copy_of_a_copy"])
+def test_c30_a_copy_frees_the_memory(scenario, name):
+    """A router with 20 children is some 300 KiB. What remains is what threads held that waited."""
+    left = scenario("copies", name, GLIBC_TUNABLES="glibc.malloc.tcache_count=0")
+    assert int(left) < 16 << 10

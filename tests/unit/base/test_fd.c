@@ -263,6 +263,41 @@ static void all_but_one_are_blanked(void **state)
 	assert_int_equal(without_standard_descriptors(blank), 0);
 }
 
+/* What was opened in another way is nobody's business. */
+static int blank_ours(void)
+{
+	int pipes[2], others[2], closed[2], moved;
+
+	if (fd_pipe(pipes) < 0 || pipe(others) < 0 || fd_socketpair(closed) < 0)
+		return 1;
+	moved = fd_move_high(dup(others[0]));
+	fd_close(closed[0]);
+	if (dup2(others[0], closed[0]) < 0) /* the number is not ours any more */
+		return 2;
+	fd_blank_ours();
+	if (!is_null(pipes[0]) || !is_null(pipes[1]) || !is_null(closed[1]) || !is_null(moved))
+		return 3;
+	if (is_null(others[0]) || is_null(others[1]) || is_null(closed[0]))
+		return 4;
+	fd_close(pipes[0]);
+	fd_close_ours();
+	if (is_open(pipes[0]) || is_open(pipes[1]) || is_open(closed[1]) || is_open(moved))
+		return 5;
+	return is_open(others[0]) && is_open(others[1]) && is_open(closed[0]) ? 0 : 6;
+}
+
+static void ours_are_blanked_and_closed(void **state)
+{
+	int status;
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0)
+		_exit(blank_ours());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -275,6 +310,7 @@ int main(void)
 		cmocka_unit_test(made_nonblocking),
 		cmocka_unit_test(all_from_a_number_on_are_closed),
 		cmocka_unit_test(all_but_one_are_blanked),
+		cmocka_unit_test(ours_are_blanked_and_closed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

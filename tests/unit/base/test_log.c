@@ -442,6 +442,35 @@ static void levels_are_parsed(void **state)
 	assert_int_equal(log_parse_level(NULL, LOG_INFO), LOG_INFO);
 }
 
+static void the_level_alone(void **state)
+{
+	(void)state;
+	log_set(LOG_WARNING, sink, got);
+	log_set_level(LOG_NOTHING);
+	log_write(LOG_ERROR, "unseen");
+	log_set_level(LOG_INFO);
+	log_write(LOG_INFO, "seen");
+	assert_int_equal(lines, 1);
+	assert_string_equal(got, "3 |seen");
+}
+
+/* And where it goes, which is not there. */
+static void a_copy_forgets_what_waits(void **state)
+{
+	(void)state;
+	log_set(LOG_WARNING, sink, got);
+	log_write(LOG_WARNING, "of the original");
+	assert_false(log_is_empty());
+	log_before_fork();
+	log_after_fork();
+	log_forget();
+	assert_true(log_is_empty());
+	log_write(LOG_WARNING, "of the copy");
+	assert_int_equal(lines, 1);
+	assert_string_equal(got, "mitogen: warning: of the copy\n");
+	assert_int_equal(wakes, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -449,6 +478,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(to_stderr_if_nobody_takes_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(long_lines_are_cut, setup, teardown),
 		cmocka_unit_test_setup_teardown(levels_are_parsed, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_level_alone, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_copy_forgets_what_waits, setup_courier,
+						teardown_courier),
 		cmocka_unit_test_setup_teardown(nobody_reads_stderr, setup_pipe, teardown_pipe),
 		cmocka_unit_test_setup_teardown(a_pending_sigpipe_stays, setup_pipe, teardown_pipe),
 		cmocka_unit_test_setup_teardown(a_full_stderr_is_not_waited_for, setup_pipe,

@@ -2,6 +2,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/broker.h"
@@ -263,6 +264,74 @@ static void leaves_no_descriptor(void **state)
 	assert_int_equal(after, next);
 }
 
+static struct job late;
+
+/* In a forked copy of the process, where the thread is not. */
+static int adopt(void)
+{
+	broker_adopt(&broker);
+	if (!broker_may_act(&broker) || broker_is_current(&broker))
+		return 1;
+	broker_lock(&broker);
+	broker_defer(&broker, &late.task);
+	broker_unlock(&broker);
+	broker_settle(&broker);
+	if (late.runs != 1)
+		return 2;
+	broker_clear(&broker);
+	return 0;
+}
+
+static void a_copy_adopts_it(void **state)
+{
+	int status;
+	pid_t pid;
+
+	(void)state;
+	late = (struct job){.task.run = run_job};
+	broker_lock(&broker);
+	pid = fork();
+	if (pid == 0)
+		_exit(adopt());
+	broker_unlock(&broker);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	broker_lock(&broker);
+	broker_defer(&broker, &late.task);
+	broker_unlock(&broker);
+	sem_wait(&done);
+	assert_true(late.on_thread);
+}
+
+static void call_out(void *argument)
+{
+	struct job *job = argument;
+
+	broker_lock(&broker); /* it is free */
+	assert_true(broker.calling_out);
+	job->on_thread = broker_is_current(&broker);
+	broker_unlock(&broker);
+}
+
+static void run_callout(struct task *task)
+{
+	broker_call_out(&broker, call_out, LIST_OWNER(task, struct job, task));
+	assert_false(broker.calling_out);
+	sem_post(&done);
+}
+
+static void calls_out_without_the_lock(void **state)
+{
+	struct job job = {.task.run = run_callout};
+
+	(void)state;
+	broker_lock(&broker);
+	broker_defer(&broker, &job.task);
+	broker_unlock(&broker);
+	sem_wait(&done);
+	assert_true(job.on_thread);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -275,6 +344,8 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(its_thread_blocks_signals, setup, teardown),
 		cmocka_unit_test(leaves_no_descriptor),
+		cmocka_unit_test_setup_teardown(a_copy_adopts_it, setup, teardown),
+		cmocka_unit_test_setup_teardown(calls_out_without_the_lock, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

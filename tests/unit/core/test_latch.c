@@ -290,6 +290,26 @@ static void a_closed_one_takes_nothing_for_the_target(void **state)
 	latch_unref(other);
 }
 
+/* As in a forked copy, where the thread that holds it is not. */
+static void one_that_is_locked_is_emptied(void **state)
+{
+	struct mitogen_message *lost = numbered(1), *m;
+
+	(void)state;
+	put(lost);
+	pthread_mutex_lock(&router_lock);
+	pthread_mutex_lock(&latch->lock);
+	latch_distrust(true);
+	assert_true(latch_put(latch, numbered(2), &wakes));
+	latch_distrust(false);
+	pthread_mutex_unlock(&router_lock);
+	m = take(latch);
+	assert_ptr_equal(m->tag, 2);
+	message_unref(m);
+	message_unref(lost);
+	assert_true(latch_is_empty(latch));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -308,6 +328,7 @@ int main(void)
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(a_closed_one_takes_nothing_for_the_target, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(one_that_is_locked_is_emptied, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -257,6 +257,27 @@ static void described(void **state)
 	assert_non_null(strstr(process_describe(-1, text, sizeof(text)), "nobody knows how"));
 }
 
+/* As in a forked copy: it is the child of another. */
+static void disowned(void **state)
+{
+	pid_t pid;
+
+	(void)state;
+	start(0, 0);
+	pid = process.pid;
+	process_disown_all(&broker);
+	process_signal(&process, SIGKILL, true);
+	process_end_all(&broker);
+	process_end_all(&broker);
+	assert_int_equal(ends, 1);
+	assert_int_equal(end_status, -1);
+	assert_true(list_is_empty(&broker.timers));
+	assert_int_equal(waitpid(pid, NULL, WNOHANG), 0); /* it lives */
+	fd_close(TAKE_FD(hold[1]));
+	assert_int_equal(waitpid(pid, &end_status, 0), pid);
+	assert_int_equal(end_status, 0);
+}
+
 static int run_all(const char *name, void *state)
 {
 	const struct CMUnitTest tests[] = {
@@ -266,6 +287,7 @@ static int run_all(const char *name, void *state)
 							 teardown, state),
 		cmocka_unit_test_prestate_setup_teardown(a_child_that_the_kernel_reaps, setup,
 							 teardown, state),
+		cmocka_unit_test_prestate_setup_teardown(disowned, setup, teardown, state),
 		cmocka_unit_test_prestate_setup_teardown(a_signal_is_sent, setup, teardown, state),
 		cmocka_unit_test_prestate_setup_teardown(its_group_goes_with_it, setup, teardown,
 							 state),
