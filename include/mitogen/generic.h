@@ -57,6 +57,12 @@ static inline void mitogen_auto_writer(mitogen_writer **w)
 	mitogen_exec_with((context), (argv), (receiver), (tag),                                    \
 			  MITOGEN_OPTIONS(mitogen_exec_options, __VA_ARGS__))
 
+#define mitogen_receiver_listen(receiver, ...)                                                     \
+	mitogen_receiver_listen_with((receiver),                                                   \
+				     MITOGEN_OPTIONS(mitogen_port_options, __VA_ARGS__))
+#define mitogen_handler_new(router, function, ...)                                                 \
+	mitogen_handler_new_with((router), (function),                                             \
+				 MITOGEN_OPTIONS(mitogen_port_options, __VA_ARGS__))
 #define mitogen_within(handle, timeout_ms)                                                         \
 	_Generic((handle), mitogen_sender: mitogen_sender_within,                          \
 		mitogen_context: mitogen_context_within)(                                          \

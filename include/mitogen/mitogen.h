@@ -353,6 +353,38 @@ mitogen_channel mitogen_message_channel(const mitogen_message *m);
 /* Either end, for good: who waits at the other one is woken. The function runs on. */
 void mitogen_channel_close(mitogen_channel channel);
 
+/* ---- Handlers ----------------------------------------------------------------------------- */
+
+typedef struct mitogen_port_options {
+	size_t size;
+	uint32_t handle;        /* 1000 ... 65535, which the program chooses; a random one */
+	mitogen_policy *policy; /* who is refused gets MITOGEN_ERR_REFUSED; nobody is */
+	void *user;             /* given to the policy, and to a handler's function */
+} mitogen_port_options;
+
+/* mitogen_receiver_listen(receiver, &err, [.handle = 2000, .policy = ..., ...])
+ * KEYWORDS. Opens the receiver's port, once. MITOGEN_ERR_USAGE: the handle is taken.
+ * mitogen_sender_to(context, 2000) is the address of such a port elsewhere. */
+mitogen_sender mitogen_receiver_listen_with(mitogen_receiver receiver,
+					    const mitogen_port_options *options,
+					    mitogen_error *err);
+mitogen_sender mitogen_sender_to(mitogen_context context, uint32_t handle);
+/* mitogen_handler_new(router, function, &err, [.handle = 2000, ...])
+ * KEYWORDS. A port whose messages function(m, user) gets, one after the other on the broker thread: it
+ * must be short; what waits gives MITOGEN_ERR_DEADLOCK there. Its last message, when the handler or
+ * the router is closed, is MITOGEN_EVENT_CLOSED. */
+mitogen_handler mitogen_handler_new_with(mitogen_router router, mitogen_handler_function *function,
+					 const mitogen_port_options *options, mitogen_error *err);
+mitogen_sender mitogen_handler_sender(mitogen_handler handler);
+/* Does not wait for that last call. */
+void mitogen_handler_close(mitogen_handler handler);
+/* Policies: sent on the authority of this context's parent, of one above it, or its own; sent by a child
+ * of this context itself. For one's own policies, too. */
+bool mitogen_has_parent_authority(mitogen_router router, uint32_t source, uint32_t authority,
+				  void *user);
+bool mitogen_is_immediate_child(mitogen_router router, uint32_t source, uint32_t authority,
+				void *user);
+
 /* ---- Selects ------------------------------------------------------------------------------ */
 
 /* Waits on several receivers at once. While a receiver is in a select, which is one at most, all that

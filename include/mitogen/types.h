@@ -43,6 +43,10 @@ typedef struct mitogen_select {
 	uint32_t router, ref;
 } mitogen_select;
 
+typedef struct mitogen_handler {
+	uint32_t router, ref;
+} mitogen_handler;
+
 typedef struct mitogen_process {
 	uint32_t router, ref;
 } mitogen_process;
@@ -174,12 +178,21 @@ typedef enum mitogen_event {   /* what a message of a program or a channel says 
 	MITOGEN_EVENT_ROOM,    /* writing to stdin is possible again; no value */
 	MITOGEN_EVENT_EXIT, /* the last: its exit status, int, -N if signal N killed it; or the failure */
 	MITOGEN_EVENT_RESULT, /* the last of a channel: the function's result or failure */
+	MITOGEN_EVENT_CLOSED, /* the last of a handler; reads as MITOGEN_ERR_CLOSED */
 } mitogen_event;
 
 /* ---- Functions of the program that the library calls ---- */
 
 /* What mitogen_run and mitogen_defer call. Returns >= 0, or a negative code with *error set. */
 typedef int mitogen_work(mitogen_router router, void *user, mitogen_error *error);
+
+/* What a handler does with a message, on the broker thread: see mitogen_handler_new. */
+typedef void mitogen_handler_function(mitogen_message *m, void *user);
+
+/* May this context send there, on that one's authority (its own, unless it passes on what another one
+ * asked for)? On the broker thread, before anything of the message is looked at; it must be quick, and
+ * of the library it may call policies alone. */
+typedef bool mitogen_policy(mitogen_router router, uint32_t source, uint32_t authority, void *user);
 
 /* ---- Exported functions ---- */
 

@@ -227,6 +227,20 @@ int api_check_wait(const struct api_router *api, mitogen_error *err)
 	return broker_is_current(&api->router->broker) ? fail_wait(err) : 0;
 }
 
+struct api_router *api_on_broker(uint32_t ref)
+{
+	struct api_router *api = slot_of(ref);
+
+	if (ref == 0 || is_forked)
+		return NULL;
+	pthread_mutex_lock(&lock);
+	if (!is_open_as(api, ref) || !broker_is_current(&api->router->broker) ||
+	    api->router->broker.calling_out)
+		api = NULL;
+	pthread_mutex_unlock(&lock);
+	return api;
+}
+
 struct api_router *api_pin(uint32_t ref, mitogen_error *err, int *ret_code)
 {
 	struct api_router *api = slot_of(ref);

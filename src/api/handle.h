@@ -53,6 +53,8 @@ int api_check_fork(mitogen_error *err);
 /* Pins. NULL, with err set: stale, none, in a forked copy, or on the router's own broker thread where
  * that holds the lock; *ret_code is what to return. err and ret_code may be NULL. */
 struct api_router *api_pin(uint32_t ref, mitogen_error *err, int *ret_code);
+/* On the router's broker thread, where that holds the lock; otherwise NULL. */
+struct api_router *api_on_broker(uint32_t ref);
 /* Before whatever waits: 0, or MITOGEN_ERR_DEADLOCK on the broker thread. */
 int api_check_wait(const struct api_router *api, mitogen_error *err);
 void api_unpin(struct api_router *api);

@@ -4,6 +4,7 @@
 #include <mitogen/mitogen.h>
 
 #include "api/handle.h"
+#include "api/port.h"
 #include "api/select.h"
 #include "base/clock.h"
 #include "base/error.h"
@@ -85,19 +86,13 @@ mitogen_receiver mitogen_receiver_new(mitogen_router router, mitogen_error *err)
 
 /* ---- Its port ---- */
 
-/* The user has done with what was sent: there is room for as much again. */
-static void value_released(struct router *router, const struct mitogen_message *m)
-{
-	inbox_released(router, m->source_ref, m->size);
-}
-
 void receiver_put(struct inbox *inbox, struct mitogen_message *m)
 {
 	struct receiver *receiver = LIST_OWNER(inbox, struct receiver, inbox);
 	uint32_t source_ref = m->source_ref;
 	size_t size = m->size;
 
-	m->released = value_released;
+	m->released = port_value_released;
 	/* nobody must wait for a receiver that is closed */
 	if (!latch_put(receiver->latch, m, &inbox->router->broker.wakes))
 		inbox_released(inbox->router, source_ref, size);
@@ -112,9 +107,24 @@ int receiver_open_port(struct receiver *receiver, struct router *router, uint32_
 	return r;
 }
 
-mitogen_sender mitogen_receiver_sender(mitogen_receiver handle, mitogen_error *err)
+static int open_port(struct receiver *receiver, const mitogen_port_options *options,
+		     mitogen_error *err)
 {
 	static const struct inbox_ops ops = {.put = receiver_put};
+	int r;
+
+	if (receiver->has_port)
+		return error_set(err, MITOGEN_ERR_USAGE, "the receiver has a port already");
+	r = port_open(receiver->api, &receiver->inbox, &ops, options, err);
+	receiver->has_port = r == 0;
+	return r;
+}
+
+/* options NULL: any port will do, one that is there already too. */
+static mitogen_sender sender_of(mitogen_receiver handle, const mitogen_port_options *options,
+				mitogen_error *err)
+{
+	static const mitogen_port_options defaults = {.size = sizeof(defaults)};
 	struct api_router *api = api_lock(handle.router, err, NULL);
 	struct receiver *receiver;
 	mitogen_sender sender = {0};
@@ -124,15 +134,26 @@ mitogen_sender mitogen_receiver_sender(mitogen_receiver handle, mitogen_error *e
 	receiver = receiver_find(api, handle);
 	if (!receiver)
 		fail_closed(handle, err);
-	else if (!receiver->has_port &&
-		 receiver_open_port(receiver, api->router, 0, &ops, NULL) < 0)
-		error_set_memory(err);
-	else
+	else if ((!options && receiver->has_port) ||
+		 open_port(receiver, options ? options : &defaults, err) == 0)
 		sender = (mitogen_sender){.router = api->ref,
 					  .context = api->router->id,
 					  .handle = receiver->inbox.handle.by_number.key};
 	api_unlock(api);
 	return sender;
+}
+
+mitogen_sender mitogen_receiver_sender(mitogen_receiver receiver, mitogen_error *err)
+{
+	return sender_of(receiver, NULL, err);
+}
+
+mitogen_sender mitogen_receiver_listen_with(mitogen_receiver receiver,
+					    const mitogen_port_options *options, mitogen_error *err)
+{
+	static const mitogen_port_options defaults = {.size = sizeof(defaults)};
+
+	return sender_of(receiver, options ? options : &defaults, err);
 }
 
 /* ---- Taking from it ---- */

@@ -5,6 +5,7 @@
 #include "api/value.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "core/context.h"
 #include "core/latch.h"
 #include "core/message.h"
 #include "core/outbox.h"
@@ -14,6 +15,22 @@ mitogen_sender mitogen_sender_within(mitogen_sender sender, int timeout_ms)
 {
 	/* as in mitogen_within */
 	sender.within_ms = timeout_ms == MITOGEN_FOREVER ? 0 : timeout_ms > 0 ? timeout_ms : -1;
+	return sender;
+}
+
+mitogen_sender mitogen_sender_to(mitogen_context handle, uint32_t port)
+{
+	struct context *context;
+	struct api_router *api = api_lock_context(handle, &context, NULL, NULL);
+	mitogen_sender sender = {0};
+
+	if (!api)
+		return sender;
+	sender = (mitogen_sender){.router = api->ref,
+				  .context = context->id,
+				  .handle = port,
+				  .within_ms = handle.within_ms};
+	api_unlock(api);
 	return sender;
 }
 

@@ -132,6 +132,7 @@ void job_take(struct job *job, mitogen_message *m)
 		break;
 	case MITOGEN_EVENT_NONE:
 	case MITOGEN_EVENT_RESULT:
+	case MITOGEN_EVENT_CLOSED:
 		break;
 	}
 }

@@ -315,7 +315,28 @@ static void receive(struct router *router, struct handle *handle, struct mitogen
 		take_value(source, m);
 }
 
-static const struct handle_ops inbox_handle_ops = {.receive = receive, .takes_spoiled = true};
+static bool is_allowed(const struct router *router, const struct mitogen_message *m)
+{
+	const struct inbox *inbox = inbox_at(router, m->header.handle);
+
+	return !inbox->policy || inbox->policy((mitogen_router){router->api_ref}, m->header.src_id,
+					       m->header.auth_id, inbox->policy_user);
+}
+
+static const struct handle_ops inbox_handle_ops = {
+	.receive = receive,
+	.policy = is_allowed,
+	.takes_spoiled = true,
+};
+
+struct inbox *inbox_at(const struct router *router, uint32_t number)
+{
+	struct handle *handle = handles_find(router, number);
+
+	if (!handle || handle->ops != &inbox_handle_ops)
+		return NULL;
+	return LIST_OWNER(handle, struct inbox, handle);
+}
 
 /* ---- The interface ---- */
 

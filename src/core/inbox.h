@@ -31,12 +31,16 @@ struct inbox { /* sits in its owner */
 	/* Of a call's caller, NULL otherwise: the function. Its result comes here, too: a value that
 	 * names no port for its failures, and costs no credit. Set before anything comes. */
 	const char *function;
+	mitogen_policy *policy; /* NULL: anyone who knows the number may send */
+	void *policy_user;
 };
 
 /* As handles_add. A respondent counts as a source from the start: its loss is always told, but for one
  * that is lost already. */
 int inbox_open(struct router *router, struct inbox *inbox, uint32_t number,
 	       const struct inbox_ops *ops, struct context *respondent);
+/* The one with this number, or NULL. */
+struct inbox *inbox_at(const struct router *router, uint32_t number);
 /* Any thread. Tells all sources that it is closed. */
 void inbox_close(struct inbox *inbox);
 /* Any thread. A message of this size, whose source_ref that was, is needed no more: its source may
