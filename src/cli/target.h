@@ -27,6 +27,7 @@ struct hop {
 	int timeout_ms; /* for connecting; 0: the library's */
 	int copies;     /* the largest number behind "#" that was needed for this name */
 	bool is_target; /* not only on the way to others */
+	bool has_failed;
 	mitogen_context context;
 	void *user; /* what a command keeps for it */
 };

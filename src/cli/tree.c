@@ -9,99 +9,45 @@
 #include "cli/command.h"
 #include "cli/json.h"
 #include "cli/memory.h"
-#include "cli/number.h"
-#include "cli/say.h"
-#include "cli/session.h"
-#include "cli/target_options.h"
+#include "cli/survey.h"
 
-#define DEFAULT_TIMEOUT_MS 60000
-#define TIMEOUT_MAX        1000000
-#define FACT_SIZE          65
+#define FACT_SIZE 65
 
 static const char help[] =
 	"usage: mitogen tree [OPTIONS] TARGET...\n"
 	"\n"
 	"Shows the processes at the targets and on the way to them: context ID, process ID,\n"
-	"platform and resident memory.\n"
-	"\n" TARGET_HELP "\n"
-	"options:\n"
-	"  --json               print one JSON object\n"
-	"  --timeout SECONDS    how long to wait for each of them; 60\n" OPTIONS_OF_ALL_HELP "\n"
-	"exit status: 4 a target was not reached or lost; 2 wrong usage. See mitogen-tree(1).\n";
+	"platform and resident memory. See mitogen-tree(1).\n" SURVEY_HELP;
 
-enum {
-	JSON = OPTION_OWN,
-	TIMEOUT
-};
-
-static const struct option_spec specs[] = {
-	OPTIONS_OF_ALL,
-	[JSON] = {"json", 0, false},
-	[TIMEOUT] = {"timeout", 0, true},
-	{NULL, 0, false},
-};
-
-struct node { /* what is known of a hop */
-	struct hop *hop;
-	mitogen_error error; /* .code < 0: it did not answer */
-	uint32_t id;
+struct node {
+	struct answer *answer;
 	int64_t pid, uid, rss; /* rss -1: its system does not say */
 	char system[FACT_SIZE], release[FACT_SIZE], machine[FACT_SIZE], name[FACT_SIZE];
 };
 
 struct tree {
-	struct target_options options;
-	struct session session;
-	bool is_json;
-	int64_t timeout_ms;
-	struct node *nodes; /* in the order of the hops */
-	int left;           /* that have not answered yet */
+	struct survey survey;
+	struct node *nodes; /* as the answers */
 };
 
-static int take_option(void *owner, int option, const char *value)
-{
-	struct tree *tree = owner;
-	const char *complaint;
+/* ---- What the answers say ---- */
 
-	if (option == JSON) {
-		tree->is_json = true;
-		return 0;
-	}
-	complaint = number_seconds(value, TIMEOUT_MAX, &tree->timeout_ms);
-	if (!complaint)
-		return 0;
-	say("--timeout '%s': %s", value, complaint);
-	return EXIT_USAGE;
-}
-
-/* ---- Asking ---- */
-
-/* What comes from elsewhere is shown as printable ASCII. */
 static void read_text(const mitogen_cursor *facts, const char *key, char out[FACT_SIZE])
 {
 	mitogen_bytes text = {0};
-	size_t size;
 
-	if (mitogen_find(facts, key, NULL, &text) < 0)
-		return;
-	size = text.size < FACT_SIZE - 1 ? text.size : FACT_SIZE - 1;
-	for (size_t i = 0; i < size; i++) {
-		char c = ((const char *)text.data)[i];
-
-		out[i] = c >= ' ' && c <= '~' ? c : '?';
-	}
-	out[size] = '\0';
+	if (mitogen_find(facts, key, NULL, &text) > 0)
+		survey_copy_text(out, FACT_SIZE, text);
 }
 
-static void take_facts(struct node *node, mitogen_message *m)
+static void read_facts(struct node *node)
 {
 	mitogen_cursor facts;
 
-	if (mitogen_read(m, &node->error, &facts) < 0)
-		return;
 	node->rss = -1;
-	if (mitogen_find(&facts, "pid", &node->error, &node->pid) < 0 ||
-	    mitogen_find(&facts, "uid", &node->error, &node->uid) < 0)
+	if (mitogen_read(node->answer->message, &node->answer->error, &facts) < 0 ||
+	    mitogen_find(&facts, "pid", &node->answer->error, &node->pid) < 0 ||
+	    mitogen_find(&facts, "uid", &node->answer->error, &node->uid) < 0)
 		return;
 	if (mitogen_find(&facts, "rss", NULL, &node->rss) < 0 || node->rss <= 0)
 		node->rss = -1;
@@ -111,52 +57,22 @@ static void take_facts(struct node *node, mitogen_message *m)
 	read_text(&facts, "node", node->name);
 }
 
-static void ask(struct tree *tree, struct node *node)
+static void make_nodes(struct tree *tree)
 {
-	mitogen_context context = hop_connect(node->hop, tree->session.router, &node->error);
+	tree->nodes = memory_calloc((size_t)tree->survey.count, sizeof(*tree->nodes));
+	for (int i = 0; i < tree->survey.count; i++) {
+		struct node *node = &tree->nodes[i];
 
-	node->id = mitogen_context_id(context);
-	if (mitogen_call_async(mitogen_within(context, (int)tree->timeout_ms), "mitogen.facts",
-			       tree->session.receiver, node, &node->error) == 0)
-		tree->left++;
-}
-
-static void ask_all(struct tree *tree)
-{
-	MITOGEN_AUTO(message, m);
-	struct node *node = tree->nodes;
-
-	for (struct hop *hop = tree->options.targets.hops; hop; hop = hop->next, node++) {
-		node->hop = hop;
-		hop->user = node;
-		ask(tree, node);
+		node->answer = &tree->survey.answers[i];
+		node->answer->hop->user = node;
+		if (node->answer->message)
+			read_facts(node);
 	}
-	for (; tree->left > 0 &&
-	       mitogen_receiver_get(tree->session.receiver, &m, MITOGEN_FOREVER, NULL) == 1;
-	     tree->left--)
-		take_facts(mitogen_message_tag(m), m);
 }
 
 static struct node *node_of(const struct hop *hop)
 {
 	return hop->user;
-}
-
-/* Says once why a part of the tree is missing. */
-static int complain(const struct tree *tree)
-{
-	int status = 0;
-
-	for (struct hop *hop = tree->options.targets.hops; hop; hop = hop->next) {
-		const struct node *node = node_of(hop);
-
-		if (node->error.code == 0)
-			continue;
-		status = EXIT_TARGET;
-		if (!hop->via || node_of(hop->via)->error.code == 0)
-			say("%s", node->error.text);
-	}
-	return status;
 }
 
 /* ---- As a drawing ---- */
@@ -220,13 +136,14 @@ static struct drawing make_drawing(const struct tree *tree)
 		drawing.last = "└── ";
 		drawing.line = "│   ";
 	}
-	for (struct hop *hop = tree->options.targets.hops; hop; hop = hop->next) {
-		const struct node *node = node_of(hop);
+	for (int i = 0; i < tree->survey.count; i++) {
+		const struct node *node = &tree->nodes[i];
+		const struct hop *hop = node->answer->hop;
 
 		widen(&drawing.name_width, 4 * depth_of(hop) + width_of(hop->name));
-		if (node->error.code < 0)
+		if (node->answer->error.code < 0)
 			continue;
-		widen(&drawing.id_width, number_width(node->id));
+		widen(&drawing.id_width, number_width(node->answer->id));
 		widen(&drawing.pid_width, number_width(node->pid));
 		widen(&drawing.platform_width, width_of(platform_of(node, platform)));
 	}
@@ -238,12 +155,12 @@ static void draw_row(const struct drawing *drawing, const struct node *node, int
 	char platform[2 * FACT_SIZE];
 
 	printf("%*s", drawing->name_width - used, "");
-	if (node->error.code < 0) {
-		printf("  %s\n",
-		       node->error.code == MITOGEN_ERR_TIMEOUT ? "no answer" : "not reached");
+	if (node->answer->error.code < 0) {
+		printf("  %s\n", node->answer->error.code == MITOGEN_ERR_TIMEOUT ? "no answer"
+										 : "not reached");
 		return;
 	}
-	printf("  %*" PRIu32 "  %*" PRId64 "  %-*s", drawing->id_width, node->id,
+	printf("  %*" PRIu32 "  %*" PRId64 "  %-*s", drawing->id_width, node->answer->id,
 	       drawing->pid_width, node->pid, drawing->platform_width, platform_of(node, platform));
 	if (node->rss >= 0)
 		printf("  %7.1f MiB\n", (double)node->rss / (1 << 20));
@@ -278,7 +195,7 @@ static void print_drawing(const struct tree *tree)
 
 	printf("%-*s  %*s  %*s  %-*s  %11s\n", drawing.name_width, "NAME", drawing.id_width, "ID",
 	       drawing.pid_width, "PID", drawing.platform_width, "PLATFORM", "RSS");
-	draw(&drawing, tree->options.targets.hops);
+	draw(&drawing, tree->survey.options.targets.hops);
 }
 
 /* ---- As JSON ---- */
@@ -296,11 +213,10 @@ static void print_json(const struct hop *hop)
 	printf("{\"name\": ");
 	json_print_string(hop->name);
 	print_member("path", hop->path);
-	printf(", \"id\": %" PRIu32, node->id);
-	if (node->error.code < 0) {
-		printf(", \"error\": {\"code\": \"%s\"", mitogen_code_name(node->error.code));
-		print_member("text", node->error.text);
-		putchar('}');
+	printf(", \"id\": %" PRIu32, node->answer->id);
+	if (node->answer->error.code < 0) {
+		printf(", ");
+		survey_print_error(&node->answer->error);
 	} else {
 		printf(", \"pid\": %" PRId64 ", \"uid\": %" PRId64, node->pid, node->uid);
 		print_member("system", node->system);
@@ -325,27 +241,21 @@ static void print_json(const struct hop *hop)
 
 static int tree_command(int argc, char **argv)
 {
-	struct tree tree = {.timeout_ms = DEFAULT_TIMEOUT_MS};
-	int status = target_options_parse(&tree.options, specs, help, argv, take_option, &tree);
+	struct tree tree = {0};
+	int status = survey_ask(&tree.survey, "mitogen.facts", help, argv);
 
 	(void)argc;
-	if (status == 0)
-		status = session_open(&tree.session, tree.options.log_level, SESSION_SHUTDOWN_MS);
 	if (status == 0) {
-		tree.nodes =
-			memory_calloc((size_t)tree.options.targets.hop_count, sizeof(*tree.nodes));
-		ask_all(&tree);
-		if (tree.is_json) {
-			print_json(tree.options.targets.hops);
+		make_nodes(&tree);
+		if (tree.survey.is_json) {
+			print_json(tree.survey.options.targets.hops);
 			putchar('\n');
 		} else {
 			print_drawing(&tree);
 		}
-		fflush(stdout);
-		status = complain(&tree);
+		status = survey_complain(&tree.survey);
 	}
-	session_close(&tree.session);
-	targets_clear(&tree.options.targets);
+	survey_clear(&tree.survey);
 	free(tree.nodes);
 	return status < 0 ? 0 : status;
 }

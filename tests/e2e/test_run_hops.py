@@ -29,8 +29,8 @@ def distance(pid, ancestor):
 
 
 @pytest.mark.parametrize("hops", [1, 2, 3, 10])
-def test_c2_hops_are_started_one_from_the_other(mitogen, hops):
-    """C2: a chain of contexts; the program runs at its end."""
+def test_m1_hops_are_started_one_from_the_other(mitogen, hops):
+    """M1: children as subprocesses, also of one another; the program runs at the end."""
     with start(mitogen, "/".join(["local"] * hops), "--", *SHOW_PID) as command:
         assert distance(int(command.stdout.readline()), command.pid) == hops
         command.stdin.write(b"\n")
@@ -132,8 +132,8 @@ def test_timeout_of_a_hop(run, mitogen, tmp_path):
 
 
 @pytest.mark.parametrize("which", [0, 1, 2])
-def test_lost_hop(mitogen, which):
-    """Whichever it is, what lies behind it ends, and the reason is told."""
+def test_c11_lost_hop(mitogen, which):
+    """C11: whichever it is, what lies behind it ends, and the reason is told."""
     with start(mitogen, "local/local/local", "--", *SHOW_PID) as command:
         program = int(command.stdout.readline())
         agents = list(descendants(command.pid))

@@ -44,8 +44,7 @@ def test_one_target(tree):
 TARGETS = ["local/local,name=é", "local,name=b", "local/local/local", "local"]
 
 
-def test_c2_drawing(tree):
-    """C2: contexts below contexts."""
+def test_drawing(tree):
     assert names(tree(*TARGETS)) == [
         "mitogen",
         "├── local",
