@@ -93,7 +93,9 @@ def test_several_targets(run):
 def read_answers(command, count):
     """Reads so many of them."""
     while count > 0:
-        count -= ANSWER.match(command.stdout.readline()) is not None
+        line = command.stdout.readline()
+        assert line
+        count -= ANSWER.match(line) is not None
 
 
 @pytest.mark.parametrize(
