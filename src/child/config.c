@@ -5,11 +5,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/sys.h"
 #include "wire/cursor.h"
 #include "wire/frame.h"
 #include "wire/handles.h"
 
+#define PAYLOAD_MAX 20480
 /* of a parent that does not say */
 #define MAX_MESSAGE (128u << 20)
 #define PATIENCE_MS 5000
@@ -31,15 +33,18 @@ static int read_all(int fd, void *data, size_t size)
 	return 0;
 }
 
-static int read_path(struct cursor *c, char *out, size_t size)
+static int read_path(struct cursor *c, char **ret)
 {
 	const uint8_t *data;
 	size_t length;
 
-	if (cursor_string(c, CBOR_TEXT, &data, &length) < 0 || length >= size)
+	if (cursor_string(c, CBOR_TEXT, &data, &length) < 0 || length >= CONFIG_PATH_MAX)
 		return -1;
-	memcpy(out, data, length);
-	out[length] = '\0';
+	*ret = sys.malloc(length + 1);
+	if (!*ret)
+		return -1;
+	memcpy(*ret, data, length);
+	(*ret)[length] = '\0';
 	return 0;
 }
 
@@ -89,7 +94,7 @@ static int parse(const uint8_t *data, size_t size, struct config *config)
 								numbers[i].offset)) < 0)
 				return -1;
 		} else if (length == 4 && memcmp(key, "path", 4) == 0) {
-			if (read_path(&c, config->path, sizeof(config->path)) < 0)
+			if (read_path(&c, &config->path) < 0)
 				return -1;
 		} else if (length == 7 && memcmp(key, "parents", 7) == 0) {
 			if (read_parents(&c, config) < 0)
@@ -98,22 +103,28 @@ static int parse(const uint8_t *data, size_t size, struct config *config)
 			return -1;
 		}
 	}
-	return config->id > 0 && config->ids > 0 && config->parent_count > 0 ? 0 : -1;
+	return config->id > 0 && config->ids > 0 && config->parent_count > 0 && config->path ? 0
+											     : -1;
 }
 
 int config_read(int fd, struct config *ret)
 {
-	uint8_t header_bytes[FRAME_HEADER_SIZE], payload[20480];
+	uint8_t header_bytes[FRAME_HEADER_SIZE];
+	CLEANUP_FREE uint8_t *payload =
+		NULL; /* on the stack it would stay there as touched memory */
 	struct frame_header header;
 
-	memset(ret, 0, offsetof(struct config, path));
-	ret->path[0] = '\0';
-	ret->max_message = MAX_MESSAGE;
-	ret->patience_ms = PATIENCE_MS;
+	*ret = (struct config){.max_message = MAX_MESSAGE, .patience_ms = PATIENCE_MS};
 	if (read_all(fd, header_bytes, sizeof(header_bytes)) < 0 ||
 	    frame_decode(header_bytes, sizeof(header_bytes), &header) != FRAME_OK ||
 	    header.handle != HANDLE_CONFIG || header.kind != FRAME_CBOR || header.flags != 0 ||
-	    header.length > sizeof(payload) || read_all(fd, payload, header.length) < 0)
+	    header.length > PAYLOAD_MAX)
 		return -1;
-	return parse(payload, header.length, ret);
+	payload = sys.malloc(header.length + 1);
+	if (!payload || read_all(fd, payload, header.length) < 0)
+		return -1;
+	if (parse(payload, header.length, ret) == 0)
+		return 0;
+	sys.free(TAKE_PTR(ret->path));
+	return -1;
 }

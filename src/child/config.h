@@ -7,6 +7,8 @@
 
 #include "wire/bootstrap.h"
 
+#define CONFIG_PATH_MAX 16384 /* bytes: DEPTH_MAX parts of a path */
+
 struct config {
 	uint32_t id;
 	uint32_t parents[DEPTH_MAX]; /* the parent, its parent, ... the master */
@@ -17,8 +19,8 @@ struct config {
 	uint32_t max_message;
 	uint32_t forks;       /* not 0: we get a fork server */
 	uint32_t patience_ms; /* that a function has to end when we are asked to */
-	char path[16384];     /* our name, as the parent has it: DEPTH_MAX parts */
+	char *path;           /* our name, as the parent has it; sys.free */
 };
 
-/* Reads it from fd, waiting. 0, or -1: the parent is gone or sent something else. */
+/* Reads it from fd, waiting. 0, or -1: the parent is gone or sent something else, or there is no memory. */
 int config_read(int fd, struct config *ret);

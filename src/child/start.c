@@ -193,7 +193,7 @@ static void set_title(const char *path)
 void child_run(const struct child_role *role)
 {
 	struct router *router = &self.router;
-	static struct config config;
+	struct config config;
 	int in, out;
 
 	take_descriptors(role->is_copy, &in, &out);
@@ -206,6 +206,7 @@ void child_run(const struct child_role *role)
 		give_up("it cannot set up a fork server");
 	if (router_init(router, config.id, config.parents, config.parent_count, config.path) < 0)
 		give_up("it has too little memory, or too few descriptors");
+	sys.free(config.path);
 	router->is_unidirectional = config.is_unidirectional != 0;
 	if (config.ids > 1 && id_blocks_add(&router->supply, config.id + 1, config.ids - 1) < 0)
 		give_up("it is out of memory");

@@ -185,15 +185,28 @@ void dispatch_answer_error(struct router *router, const struct mitogen_message *
 	leave_chain(router, m, error);
 }
 
-static void refuse(struct router *router, const struct mitogen_message *m, const struct head *head,
-		   mitogen_error *error)
+/* Not inlined, as the next one: an error has 2 KiB, which a call that is fine shall not find on its way
+ * and bring into the memory of each child. */
+__attribute__((noinline)) static void refuse(struct router *router, const struct mitogen_message *m,
+					     const struct head *head, const mitogen_error *why)
 {
-	char function[sizeof(error->where)];
+	mitogen_error error = *why;
+	char function[sizeof(error.where)];
 
 	snprintf(function, sizeof(function), "%.*s", (int)head->function.size,
 		 (const char *)head->function.data);
-	error_set_where(error, router->path, function);
-	dispatch_answer_error(router, m, error);
+	error_set_where(&error, router->path, function);
+	dispatch_answer_error(router, m, &error);
+}
+
+__attribute__((noinline)) static void refuse_as(struct router *router,
+						const struct mitogen_message *m,
+						const struct head *head, int code, const char *text)
+{
+	mitogen_error error;
+
+	error_set(&error, code, "%s", text);
+	refuse(router, m, head, &error);
 }
 
 /* Do the named arguments ask for it? */
@@ -218,12 +231,10 @@ static bool wants_channel(const struct mitogen_message *m)
 }
 
 /* Before anything that its caller sends there can come. */
-static void open_channel(struct router *router, struct mitogen_message *m)
+__attribute__((noinline)) static void open_channel(struct router *router, struct mitogen_message *m)
 {
 	mitogen_error error;
 
-	if (!m->function || !router->channels || !wants_channel(m))
-		return;
 	m->has_channel = router->channels->open(router, m, &error) == 0;
 	if (!m->has_channel)
 		message_set_failure(m, &error);
@@ -239,17 +250,14 @@ static void close_channel(struct router *router, struct mitogen_message *m)
 void dispatch_begin(struct router *router, struct mitogen_message *m)
 {
 	struct head head;
-	mitogen_error error;
 
 	read_head(m, &head);
 	if (router->closing) {
-		error_set(&error, MITOGEN_ERR_CLOSED, "the context is shutting down");
-		refuse(router, m, &head, &error);
+		refuse_as(router, m, &head, MITOGEN_ERR_CLOSED, "the context is shutting down");
 	} else if (refuse_with_chain(router, m)) {
 		/* done */
 	} else if (m->failure) {
-		error = *m->failure;
-		refuse(router, m, &head, &error);
+		refuse(router, m, &head, m->failure);
 	} else if (m->function) {
 		latch_put(router->calls, m, &router->broker.wakes);
 		return;
@@ -264,27 +272,24 @@ void dispatch_begin(struct router *router, struct mitogen_message *m)
 static void receive(struct router *router, struct handle *handle, struct mitogen_message *m)
 {
 	struct head head;
-	mitogen_error error;
 
 	(void)handle;
 	if (!read_head(m, &head)) {
-		error_set(&error, MITOGEN_ERR_ARGUMENT, "this is not a call");
+		refuse_as(router, m, &head, MITOGEN_ERR_ARGUMENT, "this is not a call");
 	} else if (!router->parent && head.module.size == 0) {
-		error_set(&error, MITOGEN_ERR_REFUSED, "the master runs no calls");
+		refuse_as(router, m, &head, MITOGEN_ERR_REFUSED, "the master runs no calls");
 	} else if (is_chain_end(&head)) {
 		chains_end(router, m->header.src_id, head.chain);
-		message_unref(m);
-		return;
 	} else {
 		find_function(router, m, &head);
 		m->arguments = head.arguments;
 		m->chain = head.chain;
-		open_channel(router, m);
+		if (m->function && router->channels && wants_channel(m))
+			open_channel(router, m);
 		if (m->chain == 0 || chains_enter(router, m, head.position))
 			dispatch_begin(router, m);
 		return;
 	}
-	refuse(router, m, &head, &error);
 	message_unref(m);
 }
 

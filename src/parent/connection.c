@@ -431,6 +431,7 @@ static int run_command(struct connection *connection, struct launched *ret, mito
 
 	if (r == 0)
 		r = launch(&command, connection->environment, ret, error);
+	sys.free(TAKE_PTR(connection->environment));
 	launch_command_clear(&command);
 	if (r == 0)
 		process_watch(&connection->process, broker_of(connection), ret->pid, process_ended);

@@ -7,7 +7,9 @@
 
 #include <cmocka.h>
 
+#include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/sys.h"
 #include "child/config.h"
 #include "wire/frame.h"
 #include "wire/handles.h"
@@ -31,6 +33,7 @@ static int teardown(void **state)
 {
 	(void)state;
 	writer_clear(&w);
+	sys.free(TAKE_PTR(config.path));
 	return 0;
 }
 
@@ -78,6 +81,7 @@ static int read_first(size_t size)
 	assert_int_equal(fd_pipe(fds), 0);
 	assert_int_equal(write(fds[1], frame, size), size);
 	fd_close(fds[1]);
+	sys.free(TAKE_PTR(config.path));
 	r = config_read(fds[0], &config);
 	fd_close(fds[0]);
 	return r;
@@ -177,10 +181,10 @@ static void too_many_parents_are_refused(void **state)
 
 static void too_long_a_path_is_refused(void **state)
 {
-	char path[sizeof(config.path) + 1];
+	char path[CONFIG_PATH_MAX + 1];
 
 	memset(path, 'x', sizeof(path));
-	path[sizeof(config.path) - 1] = '\0';
+	path[CONFIG_PATH_MAX - 1] = '\0';
 	put_number("id", 7);
 	put_number("ids", 1);
 	put_parents(1);
@@ -189,8 +193,8 @@ static void too_long_a_path_is_refused(void **state)
 	assert_string_equal(config.path, path);
 	teardown(state);
 	setup(state);
-	path[sizeof(config.path) - 1] = 'x';
-	path[sizeof(config.path)] = '\0';
+	path[CONFIG_PATH_MAX - 1] = 'x';
+	path[CONFIG_PATH_MAX] = '\0';
 	put_number("id", 7);
 	put_number("ids", 1);
 	put_parents(1);
