@@ -57,17 +57,25 @@ SERIES = {
     "argument.socket": ("MiB/s", "16 MiB through a socket to another process"),
     "argument.ours": ("MiB/s", "16 MiB of bytes as an argument"),
     "argument.python": ("MiB/s", "16 MiB of bytes as an argument, Python Mitogen"),
-    "many-300.ready.ours": ("ms", "300 children ready and called"),
+    "many-300.ready.agent": ("ms", "300 children ready and called, the agent"),
+    "many-300.ready.self": ("ms", "300 children ready and called, a static glibc program"),
     "many-300.ready.python": ("ms", "300 children ready and called, Python Mitogen"),
-    "many-300.memory.ours": ("MB", "PSS of 300 children and their parent"),
+    "many-300.memory.agent": ("MB", "PSS of 300 children and their parent, the agent"),
+    "many-300.memory.self": ("MB", "PSS of 300 children and their parent, a static glibc program"),
     "many-300.memory.python": ("MB", "PSS of 300 children and their parent, Python Mitogen"),
-    "many-300.broadcast.ours": ("ms", "the same call to 300 children"),
+    "many-300.broadcast.agent": ("ms", "the same call to 300 children, the agent"),
+    "many-300.broadcast.self": ("ms", "the same call to 300 children, a static glibc program"),
     "many-300.broadcast.python": ("ms", "the same call to 300 children, Python Mitogen"),
-    "many-300.gone.ours": ("ms", "300 children ended and reaped"),
-    "many-2000.ready.ours": ("ms", "2,000 children ready and called"),
-    "many-2000.memory.ours": ("MB", "PSS of 2,000 children and their parent"),
-    "many-2000.broadcast.ours": ("ms", "the same call to 2,000 children"),
-    "many-2000.gone.ours": ("ms", "2,000 children ended and reaped"),
+    "many-300.gone.agent": ("ms", "300 children ended and reaped, the agent"),
+    "many-300.gone.self": ("ms", "300 children ended and reaped, a static glibc program"),
+    "many-2000.ready.agent": ("ms", "2,000 children ready and called, the agent"),
+    "many-2000.ready.self": ("ms", "2,000 children ready and called, a static glibc program"),
+    "many-2000.memory.agent": ("MB", "PSS of 2,000 children and their parent, the agent"),
+    "many-2000.memory.self": ("MB", "PSS of 2,000 children and their parent, a static glibc program"),
+    "many-2000.broadcast.agent": ("ms", "the same call to 2,000 children, the agent"),
+    "many-2000.broadcast.self": ("ms", "the same call to 2,000 children, a static glibc program"),
+    "many-2000.gone.agent": ("ms", "2,000 children ended and reaped, the agent"),
+    "many-2000.gone.self": ("ms", "2,000 children ended and reaped, a static glibc program"),
     "command.ours": ("µs", "mitogen run local -- true"),
     "command.python": ("µs", "python3 -c pass"),
     "size.agent": ("bytes", "the agent"),
@@ -124,10 +132,14 @@ TARGETS = [
     Target("hops-10.two-cpus.ours", "hops-10.two-cpus.pipe", at_most=1.25),
     Target("outstanding.ours", at_least=500_000),
     Target("argument.ours", at_least=1024),
-    Target("many-300.ready.ours", at_most=200),
-    Target("many-300.memory.ours", at_most=25),
-    Target("many-300.broadcast.ours", at_most=10),
-    Target("many-2000.ready.ours", at_most=2000),
+    Target("many-300.ready.agent", at_most=200),
+    Target("many-300.ready.self", at_most=200),
+    Target("many-300.memory.agent", at_most=25),
+    Target("many-300.memory.self", at_most=25),
+    Target("many-300.broadcast.agent", at_most=10),
+    Target("many-300.broadcast.self", at_most=10),
+    Target("many-2000.ready.agent", at_most=2000),
+    Target("many-2000.ready.self", at_most=2000),
     Target("command.ours", "command.python", at_most=1),
 ]
 
@@ -141,7 +153,9 @@ def commands(build, is_first):
     yield [programs / "hops"]
     yield [programs / "outstanding"]
     yield [programs / "argument"]
+    yield [programs / "many", "300", "3", AGENT]
     yield [programs / "many", "300", "3"]
+    yield [programs / "many", "2000", "1", AGENT]
     yield [programs / "many", "2000", "1"]
     yield [PYTHON, ROOT / "bench/peer.py"]
     if is_first:
