@@ -203,7 +203,7 @@ int mitogen_context_shutdown(mitogen_context context, mitogen_error *err);
 /* mitogen_call(context, function, ret, &err, [value, ...])
  *   Calls and waits. function: an exported function of this program, or a name as text, which may
  *   also be one of the target's image alone, or a builtin: "mitogen.ping" gives nil, "mitogen.facts"
- *   a map of what the process knows about itself; both answer even if a function hangs there, and
+ *   a map of what the process knows about itself, "mitogen.stats" its counters; these answer even if a function hangs there, and
  *   are the only calls that a master runs, for itself. ret: a pointer for the result as for mitogen_read,
  *   but of no type that lends; a mitogen_message ** that takes the whole; or NULL.
  * mitogen_call_async(context, function, receiver, tag, &err, [value, ...])
@@ -249,6 +249,38 @@ void mitogen_chain_end(mitogen_context chain); /* calls that were sent go on; ne
  * travel as a list of them, none as nil. */
 int mitogen_reply_with(mitogen_message *m, mitogen_error *err, const mitogen_value *values,
 		       size_t count);
+
+/* ---- Counters ----------------------------------------------------------------------------- */
+
+/* Of one process, and its own router; kept where nothing else is said, and what there is now. */
+typedef struct mitogen_counters {
+	size_t size; /* sizeof(mitogen_counters), set by who asks */
+	/* since it started; over all streams, those that are closed included */
+	uint64_t bytes_in, bytes_out, frames_in, frames_out;
+	uint64_t normal_queued;  /* bytes that wait to be written: calls, answers, control */
+	uint64_t bulk_queued;    /* the same: output of programs, sender and channel traffic */
+	uint64_t incomplete;     /* bytes of messages of which more is to come */
+	uint64_t calls_sent;     /* from here since it started */
+	uint64_t calls_pending;  /* from here, not answered yet */
+	uint64_t calls_received; /* by here since it started */
+	uint64_t calls_waiting;  /* for the main thread here, which is busy */
+	uint64_t calls_failed;   /* of those received, since it started */
+	uint64_t chains;         /* remembered here, of callers */
+	uint64_t streams;        /* to children and the parent */
+	uint64_t children;       /* connecting, connected, or not reaped yet */
+	uint64_t processes;      /* that are watched: those of children, programs, a fork server */
+	uint64_t contexts;       /* that it knows of and are not known to be lost */
+	uint64_t routes, handles, timers;
+	/* since it started */
+	uint64_t dead_replies; /* sent: nobody there, no such port, out of memory */
+	uint64_t refused;      /* messages, by a policy */
+	uint64_t forged;       /* streams closed since a child spoke in a foreign name */
+	uint64_t log_dropped;  /* log lines, since nobody took them fast enough */
+} mitogen_counters;
+
+/* Asks a context, oneself or what is below, also while a function hangs there; waits. By name,
+ * "mitogen.stats" is the same as a map, in which a newer process may have more. */
+int mitogen_stats(mitogen_context context, mitogen_counters *counters, mitogen_error *err);
 
 /* ---- Messages ----------------------------------------------------------------------------- */
 

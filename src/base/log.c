@@ -47,7 +47,8 @@ static bool was_kept_out;    /* another thread wanted to meanwhile */
 static __thread bool is_inside_sink;
 static struct quota quota = {.burst = BURST, .per_second = PER_SECOND};
 static unsigned long dropped; /* lines that nobody was told of yet */
-static bool is_empty = true;  /* the queue; may be read without the lock */
+static unsigned long total_dropped;
+static bool is_empty = true; /* the queue; may be read without the lock */
 
 /* ---- stderr ---- */
 
@@ -213,6 +214,16 @@ static bool deliver(bool is_last)
 	return taken;
 }
 
+unsigned long log_dropped(void)
+{
+	unsigned long count;
+
+	pthread_mutex_lock(&lock);
+	count = total_dropped;
+	pthread_mutex_unlock(&lock);
+	return count;
+}
+
 bool log_is_empty(void)
 {
 	return __atomic_load_n(&is_empty, __ATOMIC_RELAXED);
@@ -302,8 +313,10 @@ void log_write(enum log_level level, const char *format, ...)
 	pthread_mutex_lock(&lock);
 	to = place.sink || place.forward ? enqueue : write_unlocked;
 	delivers = to == enqueue && list_is_empty(&couriers);
-	if (!quota_take(&quota, clock_ms()) || !report_dropped(to) || !to(level, "", text))
+	if (!quota_take(&quota, clock_ms()) || !report_dropped(to) || !to(level, "", text)) {
 		dropped++;
+		total_dropped++;
+	}
 	pthread_mutex_unlock(&lock);
 	if (delivers)
 		deliver(false);

@@ -58,6 +58,8 @@ void log_remove_courier(struct log_courier *courier);
 bool log_deliver(void);
 /* The same for lines that are forwarded; a sink is left to the couriers, whose thread it expects. */
 void log_forward_now(void);
+/* How many lines were dropped so far. */
+unsigned long log_dropped(void);
 /* Is nothing queued? */
 bool log_is_empty(void);
 /* Hands over a line that came from elsewhere, already escaped. False: it is not taken now; couriers

@@ -9,5 +9,6 @@ const struct builtin builtin_table[] = {
 const struct builtin builtin_query_table[] = {
 	{"facts", builtin_facts},
 	{"ping", builtin_ping},
+	{"stats", builtin_stats},
 	{NULL, NULL},
 };

@@ -10,4 +10,5 @@ extern const struct builtin builtin_table[], builtin_query_table[];
 
 void builtin_exec(struct router *router, struct mitogen_message *m);
 void builtin_facts(struct router *router, struct mitogen_message *m);
+void builtin_stats(struct router *router, struct mitogen_message *m);
 void builtin_ping(struct router *router, struct mitogen_message *m);

@@ -61,6 +61,7 @@ void call_write_channel_tail(struct mitogen_writer *w)
 
 static void free_call(struct call *call)
 {
+	call->router->stats.calls_pending--;
 	timer_cancel(&call->timer);
 	message_unref(call->spare);
 	latch_unref(call->target.latch);
@@ -164,6 +165,7 @@ static struct call *new_call(struct router *router, struct context *context, con
 		sys.free(call);
 		return NULL;
 	}
+	router->stats.calls_pending++;
 	if (target->latch)
 		latch_ref(target->latch);
 	if (target->deadline != CLOCK_NEVER)
@@ -291,6 +293,7 @@ int call_start(struct router *router, struct context *context, struct mitogen_me
 	}
 	if (chain)
 		number_call(chain, request);
+	router->stats.calls_sent++;
 	request->header.dst_id = context->id;
 	request->header.handle = HANDLE_CALL_FUNCTION;
 	router_send(router, request, now);

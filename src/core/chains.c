@@ -122,6 +122,16 @@ void chains_forget(struct router *router, uint32_t id)
 		forget(router, caller);
 }
 
+size_t chains_count(const struct router *router)
+{
+	struct map_node *node = NULL;
+	size_t count = 0;
+
+	while ((node = map_next(&router->chain_sources, node)) != NULL)
+		count += MAP_OWNER(node, struct caller, by_id)->chains.count;
+	return count;
+}
+
 void chains_clear(struct router *router)
 {
 	struct map_node *node;

@@ -8,6 +8,7 @@
 
 #include <mitogen/types.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct mitogen_message;
@@ -29,6 +30,8 @@ void chains_leave(struct router *router, const struct mitogen_message *m,
 		  const mitogen_error *error);
 /* The source needs this chain no more, when the calls of it that are there are over. */
 void chains_end(struct router *router, uint32_t source, uint32_t chain);
+/* How many are remembered. */
+size_t chains_count(const struct router *router);
 /* The source is lost. */
 void chains_forget(struct router *router, uint32_t source);
 void chains_clear(struct router *router);

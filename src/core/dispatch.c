@@ -181,6 +181,7 @@ void dispatch_answer_error(struct router *router, const struct mitogen_message *
 	if (m->header.reply_to == 0)
 		log_write(LOG_WARNING, "a call without reply failed: %s: %s", error->where,
 			  error->text);
+	router->stats.calls_failed++;
 	router_reply_error(router, m, error, latch_is_empty(router->calls));
 	leave_chain(router, m, error);
 }
@@ -259,6 +260,7 @@ void dispatch_begin(struct router *router, struct mitogen_message *m)
 	} else if (m->failure) {
 		refuse(router, m, &head, m->failure);
 	} else if (m->function) {
+		router->stats.functions_queued++;
 		latch_put(router->calls, m, &router->broker.wakes);
 		return;
 	} else {
@@ -274,6 +276,7 @@ static void receive(struct router *router, struct handle *handle, struct mitogen
 	struct head head;
 
 	(void)handle;
+	router->stats.calls_received++;
 	if (!read_head(m, &head)) {
 		refuse_as(router, m, &head, MITOGEN_ERR_ARGUMENT, "this is not a call");
 	} else if (!router->parent && head.module.size == 0) {
@@ -446,6 +449,8 @@ void dispatch_run(struct router *router)
 	struct mitogen_message *m;
 
 	while (latch_get(router->calls, CLOCK_NEVER, &m) == LATCH_MESSAGE) {
+		__atomic_store_n(&router->stats.functions_begun, router->stats.functions_begun + 1,
+				 __ATOMIC_RELAXED);
 		run(router, m);
 		message_unref(m);
 	}

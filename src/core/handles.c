@@ -253,6 +253,7 @@ void handles_deliver(struct router *router, struct mitogen_message *frame, struc
 	if (!is_allowed(router, handle, frame, from)) {
 		log_write(LOG_WARNING, "context %u may not send to handle %u: refused",
 			  frame->header.src_id, frame->header.handle);
+		router->stats.refused++;
 		router_reply_dead(router, frame, MITOGEN_ERR_REFUSED, "refused by policy");
 		message_unref(frame);
 		return;

@@ -17,6 +17,7 @@ static bool on_frame(struct stream *stream, struct mitogen_message *m)
 			  "%s: claimed to be context %u acting for %u; closing its stream",
 			  neighbour->name, m->header.src_id, m->header.auth_id);
 		message_unref(m);
+		neighbour->router->stats.forged++;
 		neighbour->events->ended(neighbour, "it sent a message in a foreign name");
 		return false;
 	}
@@ -107,6 +108,7 @@ void neighbour_close(struct neighbour *neighbour)
 	LIST_FOR_EACH (node, &neighbour->router->neighbours) {
 		relay_forget(LIST_OWNER(node, struct neighbour, link), neighbour);
 	}
+	stats_add_stream(neighbour->router, &neighbour->stream);
 	stream_close(&neighbour->stream);
 	relay_clear(&neighbour->relay);
 	id_blocks_clear(&neighbour->blocks);

@@ -209,6 +209,7 @@ static void forward(struct router *router, struct mitogen_message *m, struct nei
 	if (!to || to == from) {
 		reply_unreachable(router, m, from);
 	} else if (router->is_unidirectional && goes_across(router, from, to, dst_id)) {
+		router->stats.refused++;
 		router_reply_dead(router, m, MITOGEN_ERR_REFUSED,
 				  "routing is unidirectional: a context reaches only what is above "
 				  "and below it");
@@ -387,6 +388,7 @@ static void reply_dead_as(struct router *router, uint32_t src_id,
 	to = routes_neighbour(router, request->header.src_id);
 	if (to && !neighbour_may_answer(to))
 		return;
+	router->stats.dead_replies++;
 	m = message_new_dead(code, text);
 	if (m) {
 		m->header.dst_id = request->header.src_id;

@@ -17,6 +17,7 @@
 #include "core/neighbour.h"
 #include "core/outbox.h"
 #include "core/routes.h"
+#include "core/stats.h"
 
 struct context;
 struct forks;
@@ -63,6 +64,7 @@ struct router {
 	void (*on_closing)(struct router *router);
 	/* No resident is left after router_close. Broker thread, lock held. */
 	void (*on_closed)(struct router *router);
+	struct stats_sums stats;
 	struct forks *forks; /* the parent layer's, if there is a fork server */
 	uint32_t api_ref;    /* the number of its public handle */
 };

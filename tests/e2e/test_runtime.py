@@ -87,3 +87,14 @@ def test_c30_a_copy_frees_the_memory(scenario, name):
     """A router with 20 children is some 300 KiB. What remains is what threads held that waited."""
     left = scenario("copies", name, GLIBC_TUNABLES="glibc.malloc.tcache_count=0")
     assert int(left) < 16 << 10
+
+
+@pytest.mark.parametrize("name", ["calls", "of_one_that_hangs", "chains", "versions"])
+def test_c15_processes_count(scenario, name):
+    """C15: calls, bytes, queues and what there is, by name; also of a process that hangs."""
+    assert scenario("counters", name) == ""
+
+
+def test_c15_any_context_below_is_asked(scenario):
+    """And nobody above: that is refused, and counted."""
+    assert "may not send to handle 101" in scenario("counters", "at_any_depth")

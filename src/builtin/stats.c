@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The counters of a process, by name. */
+#include "core/stats.h"
+
+#include "builtin/builtin.h"
+#include "core/dispatch.h"
+
+#define WRITE(name)                                                                                \
+	writer_string(&w, #name);                                                                  \
+	writer_uint(&w, stats.name);
+
+void builtin_stats(struct router *router, struct mitogen_message *m)
+{
+	struct mitogen_writer w;
+	struct stats stats;
+	int ignored;
+
+	stats_collect(router, &stats);
+	message_writer_init(&w);
+	writer_begin_map(&w);
+	STATS_COUNTERS(WRITE)
+	writer_end(&w);
+	dispatch_answer(router, m, message_from_writer(&w, &ignored));
+	message_unref(m);
+}
