@@ -29,11 +29,11 @@ static int hear(mitogen_message *m, mitogen_error *error)
 {
 	MITOGEN_AUTO(message, heard);
 	const char *text;
-	int r = mitogen_receiver_get(inbox, &heard, MITOGEN_FOREVER, error);
 
-	if (r > 0)
-		r = mitogen_read(heard, error, &text);
-	return r < 0 ? r : mitogen_reply(m, error, text);
+	if (mitogen_receiver_get(inbox, &heard, MITOGEN_FOREVER, error) < 0 ||
+	    mitogen_read(heard, error, &text) < 0)
+		return error->code;
+	return mitogen_reply(m, error, text);
 }
 MITOGEN_EXPORT(hear);
 

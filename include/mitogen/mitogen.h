@@ -400,7 +400,7 @@ typedef struct mitogen_port_options {
 mitogen_sender mitogen_receiver_listen_with(mitogen_receiver receiver,
 					    const mitogen_port_options *options,
 					    mitogen_error *err);
-mitogen_sender mitogen_sender_to(mitogen_context context, uint32_t handle);
+mitogen_sender mitogen_sender_to(mitogen_context context, uint32_t port);
 /* mitogen_handler_new(router, function, &err, [.handle = 2000, ...])
  * KEYWORDS. A port whose messages function(m, user) gets, one after the other on the broker thread: it
  * must be short; what waits gives MITOGEN_ERR_DEADLOCK there. Its last message, when the handler or

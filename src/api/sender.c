@@ -18,18 +18,18 @@ mitogen_sender mitogen_sender_within(mitogen_sender sender, int timeout_ms)
 	return sender;
 }
 
-mitogen_sender mitogen_sender_to(mitogen_context handle, uint32_t port)
+mitogen_sender mitogen_sender_to(mitogen_context context, uint32_t port)
 {
-	struct context *context;
-	struct api_router *api = api_lock_context(handle, &context, NULL, NULL);
+	struct context *target;
+	struct api_router *api = api_lock_context(context, &target, NULL, NULL);
 	mitogen_sender sender = {0};
 
 	if (!api)
 		return sender;
 	sender = (mitogen_sender){.router = api->ref,
-				  .context = context->id,
+				  .context = target->id,
 				  .handle = port,
-				  .within_ms = handle.within_ms};
+				  .within_ms = context.within_ms};
 	api_unlock(api);
 	return sender;
 }

@@ -185,10 +185,10 @@ void fd_blank_all(int kept)
 		blank(fd, null);
 	list = opendir("/proc/self/fd");
 	while (list && (entry = readdir(list)) != NULL) {
-		int fd = atoi(entry->d_name); /* 0 for "." and ".." */
+		long fd = strtol(entry->d_name, NULL, 10); /* 0 for "." and ".." */
 
 		if (fd >= 3 && fd != kept && fd != null && fd != dirfd(list))
-			blank(fd, null);
+			blank((int)fd, null);
 	}
 	for (int fd = 3; !list && fd < end; fd++)
 		if (fd != kept && fd != null && fcntl(fd, F_GETFD) >= 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What a process knows about itself and its system without asking anybody. */
 #include <fcntl.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -16,8 +16,8 @@
 static long long resident_size(void)
 {
 	int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-	char text[128];
-	long long pages = -1;
+	char text[128], *end;
+	long long pages;
 	ssize_t n;
 
 	if (fd < 0)
@@ -27,7 +27,9 @@ static long long resident_size(void)
 	if (n <= 0)
 		return -1;
 	text[n] = '\0';
-	return sscanf(text, "%*s %lld", &pages) == 1 ? pages * sysconf(_SC_PAGESIZE) : -1;
+	strtoll(text, &end, 10); /* the size of its address space */
+	pages = strtoll(end, &end, 10);
+	return pages > 0 ? pages * sysconf(_SC_PAGESIZE) : -1;
 }
 
 static void write_fact(struct mitogen_writer *w, const char *name, const char *text)

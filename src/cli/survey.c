@@ -124,8 +124,9 @@ void survey_copy_text(char *out, size_t size, mitogen_bytes text)
 
 	for (size_t i = 0; i < used; i++) {
 		char c = ((const char *)text.data)[i];
+		bool is_plain = c >= ' ' && c <= '~';
 
-		out[i] = c >= ' ' && c <= '~' ? c : '?';
+		out[i] = is_plain ? c : '?';
 	}
 	out[used] = '\0';
 }

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -253,7 +254,7 @@ __attribute__((noreturn)) static void run(int socket, void (*run_child)(void))
 
 	fd_blank_all(socket);
 	fflush(NULL); /* what the program has in its buffers is written by itself alone */
-	fflush(stdin);
+	__fpurge(stdin);
 	setsid();
 	set_signals(wake_up);
 	server.owner = getppid();
