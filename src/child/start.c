@@ -202,6 +202,9 @@ void child_run(const struct child_role *role)
 	log_set((enum log_level)config.log_level, NULL, NULL);
 	if (role->is_copy)
 		set_title(config.path);
+	else
+		prctl(PR_SET_PDEATHSIG,
+		      0); /* from now on we see ourselves that our parent has gone */
 	if (config.forks && role->start_fork_server() < 0)
 		give_up("it cannot set up a fork server");
 	if (router_init(router, config.id, config.parents, config.parent_count, config.path) < 0)

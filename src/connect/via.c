@@ -46,14 +46,33 @@ static int ask_for_end(struct router *router, const struct context *context,
 	return call_start(router, via, m, "shutdown", target, false, NULL);
 }
 
+/* Of a context that is not connected. A line of such contexts has one reason, which comes unchanged from
+ * the first of them. */
+static void describe(const struct router *router, const struct context *context,
+		     mitogen_error *error)
+{
+	const struct context *via = context_known(router, context->via_id);
+
+	if (!via || via->state < CONTEXT_LOST) {
+		error_prefix(error, "%s could not be started: ", context->path);
+		return;
+	}
+	context_loss(via, error);
+	if (via->was_ready)
+		error_prefix(error, "the context was lost with %s, through which it was reached: ",
+			     via->path);
+}
+
 /* What became of it elsewhere is not known, or not yet: nobody shall find it there. */
 static void give_up(struct router *router, struct context *context, mitogen_error *error)
 {
-	error_prefix(error, "%s could not be started: ", context->path);
+	describe(router, context, error);
 	if (error->code == MITOGEN_ERR_CALL)
 		error->code = MITOGEN_ERR_CONNECT;
-	if (!router->closing)
+	if (!router->closing) {
 		ask_for_end(router, context, NULL);
+		route_monitor_refuse(router, context->id, error);
+	}
 	context_lose(router, context, error);
 }
 
@@ -179,6 +198,7 @@ int via_start(struct router *router, struct context *via, const struct connect_m
 		context_lose(router, context, &error);
 		return r;
 	}
+	route_monitor_announce(router, context);
 	*ret = context;
 	return 0;
 }
@@ -274,6 +294,7 @@ static void connect_builtin(struct router *router, struct mitogen_message *m)
 		connection_answer_when_up(context, m);
 		return;
 	}
+	error_prefix(&error, "the context could not be started: ");
 	if (arguments.ids.count > 0)
 		route_monitor_refuse(router, arguments.ids.first, &error);
 	dispatch_answer_error(router, m, &error);

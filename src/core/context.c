@@ -103,6 +103,31 @@ struct context *context_of_id(struct router *router, uint32_t id)
 	return context;
 }
 
+/* It was known by its number alone. */
+static void rename_context(const struct router *router, struct context *context)
+{
+	char *path = context->via_id || context->connection ? NULL : make_path(router, context->id);
+
+	if (!path)
+		return;
+	sys.free(context->path);
+	context->path = path;
+}
+
+void context_announced(struct router *router, uint32_t id)
+{
+	struct context *context = context_known(router, id);
+
+	if (!context)
+		return;
+	rename_context(router, context);
+	if (context->state != CONTEXT_GONE || context->why)
+		return;
+	context->state = CONTEXT_READY;
+	list_remove(&context->lost);
+	router->lost_count--;
+}
+
 struct context *context_find(const struct router *router, uint32_t ref)
 {
 	struct map_node *node = map_get(&router->contexts_by_ref, ref);
@@ -189,6 +214,7 @@ void context_set_state(struct router *router, struct context *context, enum cont
 	log_write(LOG_INFO, "%s: %s -> %s%s%s", context->path, context_state_name(context->state),
 		  context_state_name(state), why ? ": " : "", why ? why->text : "");
 	context->state = state;
+	context->was_ready |= state == CONTEXT_READY;
 	if (why && !context->why) {
 		context->why = sys.malloc(sizeof(*why));
 		if (context->why)

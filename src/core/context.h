@@ -32,6 +32,7 @@ struct context {
 	struct list chains; /* of calls to it from here */
 	uint32_t id;
 	enum context_state state;
+	bool was_ready;
 	char *path;
 	mitogen_error *why; /* when lost */
 	void *connection;   /* the parent layer's, of a child of ours */
@@ -45,6 +46,8 @@ struct context *context_new(struct router *router, uint32_t id, char *path);
 struct context *context_known(const struct router *router, uint32_t id); /* or NULL */
 /* The one with this ID, made if there is none; it may be gone already. NULL: no memory. */
 struct context *context_of_id(struct router *router, uint32_t id);
+/* It has got a route, and a name; somebody may have asked for it before. */
+void context_announced(struct router *router, uint32_t id);
 struct context *context_find(const struct router *router, uint32_t ref); /* or NULL */
 void context_clear_all(struct router *router);
 

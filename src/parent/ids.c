@@ -124,10 +124,13 @@ static void lead_below(struct router *router, struct neighbour *to, uint32_t via
 
 	if (!to) {
 		error_set(&error, MITOGEN_ERR_LOST,
-			  "context %u, via which it was to be started, is lost", via);
+			  "the context could not be started: context %u, via which it was to be "
+			  "started, is lost",
+			  via);
 		route_monitor_refuse(router, ids->first, &error);
 	} else if (pass_grant(router, to, via, ids, true) < 0) {
-		error_set_memory(&error);
+		error_set(&error, MITOGEN_ERR_MEMORY,
+			  "the context could not be started: out of memory");
 		route_monitor_refuse(router, ids->first, &error);
 		neighbour_fail(to, "out of memory");
 	}

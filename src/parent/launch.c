@@ -63,7 +63,13 @@ int launch(const struct launch_command *command, char *const *environment, struc
 	   mitogen_error *err)
 {
 	struct spawn spawn = {
-		.path = command->path, .argv = command->argv, .env = environment, .session = true};
+		.path = command->path,
+		.argv = command->argv,
+		.env = environment,
+		.session = true,
+		/* until it is up: then it sees the end of its input, and has children of its own */
+		.dies_with_us = true,
+	};
 	int ours[LAUNCH_PIPES], theirs[LAUNCH_PIPES], r = launch_connect(ours, theirs, err);
 	enum spawn_stage stage;
 	pid_t pid;

@@ -51,9 +51,9 @@ static const char *below_us(const struct router *router, const char *path)
 		       : path;
 }
 
-void route_monitor_announce(struct router *router, const struct context *child)
+void route_monitor_announce(struct router *router, const struct context *context)
 {
-	announce(router, child->id, below_us(router, child->path));
+	announce(router, context->id, below_us(router, context->path));
 }
 
 static bool read_route(const struct mitogen_message *m, uint32_t *ret_id, char *name, size_t size)
@@ -86,6 +86,7 @@ static void add_route(struct router *router, struct neighbour *from, uint32_t id
 		neighbour_fail(from, "out of memory");
 		return;
 	}
+	context_announced(router, id);
 	snprintf(below, sizeof(below), "%.*s/%s", PART_MAX_SIZE - 2, below_us(router, from->name),
 		 name);
 	announce(router, id, below);
@@ -237,8 +238,7 @@ void route_monitor_refuse(struct router *router, uint32_t id, const mitogen_erro
 	if (!router->parent)
 		return;
 	loss.code = why->code;
-	snprintf(loss.text, sizeof(loss.text), "the context could not be started: %.1500s",
-		 why->text);
+	snprintf(loss.text, sizeof(loss.text), "%s", why->text);
 	send_loss(router, router->parent, loss.ids, 1, &loss, NULL);
 }
 

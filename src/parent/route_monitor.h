@@ -17,9 +17,9 @@ struct router;
 int route_monitor_open(struct router *router);
 void route_monitor_close(struct router *router);
 
-/* A child of ours has been made, and may be named to others. Any thread. */
-void route_monitor_announce(struct router *router, const struct context *child);
-/* The context with this ID, for which who is above has shown the way, will not be: it is lost. */
+/* A context is being started from here, and may be named to others. Any thread. */
+void route_monitor_announce(struct router *router, const struct context *context);
+/* The context with this ID, to which those above know the way, will not be: it is lost. */
 void route_monitor_refuse(struct router *router, uint32_t id, const mitogen_error *why);
 /* A child of ours is lost because of why, and everybody behind it: fails who waits for them here and
  * elsewhere, and removes their routes. */

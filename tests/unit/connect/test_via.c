@@ -247,9 +247,10 @@ static void its_parent_is_lost_meanwhile(void **state)
 	call();
 	neighbour_close(&a->above);
 	tree_pump();
-	assert_failure(answers, MITOGEN_ERR_LOST,
-		       "a/local.1: f: a/local.1 could not be started: "
-		       "a: connect: was killed by SIGKILL");
+	assert_failure(
+		answers, MITOGEN_ERR_LOST,
+		"a/local.1: f: the context was lost with a, through which it was reached: was "
+		"killed by SIGKILL");
 	assert_int_equal(child->state, CONTEXT_GONE);
 }
 
@@ -383,8 +384,9 @@ static void wrong_arguments_are_refused(void **state)
 		m = take(answers);
 		if (i == 0) {
 			assert_int_equal(message_failure(m)->code, MITOGEN_ERR_ARGUMENT);
-			assert_string_equal(message_failure(m)->text, "a: x: connect: wrong "
-								      "arguments");
+			assert_string_equal(message_failure(m)->text,
+					    "a: x: the context could not be started: connect: "
+					    "wrong arguments");
 		}
 		message_unref(m);
 	}

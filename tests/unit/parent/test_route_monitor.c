@@ -464,6 +464,19 @@ static void a_lost_context_that_is_named_is_gone(void **state)
 	assert_int_equal(context_of_id(&a->router, 999999)->state, CONTEXT_READY);
 }
 
+static void a_context_may_be_asked_for_before_it_is_there(void **state)
+{
+	struct context *early = context_of_id(&master->router, 1500);
+
+	(void)state;
+	assert_int_equal(early->state, CONTEXT_GONE);
+	tree_add(other, 1500, 1, "late");
+	assert_ptr_equal(context_of_id(&master->router, 1500), early);
+	assert_int_equal(early->state, CONTEXT_READY);
+	tree_kill(&nodes[node_count - 1]);
+	assert_string_equal(loss_at(master, 1500), "was killed by SIGKILL");
+}
+
 /* Half a message of somebody who is lost is not kept, nor counted against those that stay. */
 static void incomplete_messages_of_the_lost_are_dropped(void **state)
 {
@@ -623,6 +636,7 @@ int main(void)
 		TEST(rubbish_drops_the_stream),
 		TEST(an_id_that_is_used_again_does_no_harm),
 		TEST(a_lost_context_that_is_named_is_gone),
+		TEST(a_context_may_be_asked_for_before_it_is_there),
 		TEST(incomplete_messages_of_the_lost_are_dropped),
 		TEST(a_loss_comes_behind_bulk),
 		TEST(without_memory_nobody_waits),
