@@ -197,6 +197,12 @@ mitogen_context mitogen_context_within(mitogen_context context, int timeout_ms);
 int mitogen_context_wait(mitogen_context context, mitogen_error *err);
 /* Ends it and what is below it: asks, waits, then kills. Returns when it is gone. */
 int mitogen_context_shutdown(mitogen_context context, mitogen_error *err);
+/* Lets go of a context that this process has started, with what is below it; returns when it has let go
+ * of us. What it has sent by then arrives; what it prints afterwards is lost. It goes on without
+ * us, also when this process ends: it runs the calls that it was given, ends what is below it, and
+ * exits. Here it counts as lost, MITOGEN_ERR_CLOSED "the context was detached", but is reaped if it
+ * ends before the router is closed. Programs that mitogen_exec runs in it are ended. */
+int mitogen_context_detach(mitogen_context context, mitogen_error *err);
 
 /* ---- Calls -------------------------------------------------------------------------------- */
 

@@ -291,32 +291,34 @@ int mitogen_context_wait(mitogen_context handle, mitogen_error *err)
 	return r;
 }
 
-/* Until its parent says that it is reaped; the lock is dropped meanwhile. 0 and *ret_context, found
- * again, or a code with err set. */
-static int await_via_shutdown(struct api_router *api, mitogen_context handle,
-			      struct context **ret_context, mitogen_error *err)
+typedef int ask_function(struct router *router, const struct context *context,
+			 const struct call_target *target, mitogen_error *err);
+
+/* Has the parent of a context do something about it, and waits for that; the lock is dropped meanwhile.
+ * 0 and *ret_context, found again, with *ret_failure as the parent has it (.code 0: none); or a code
+ * with err set. */
+static int ask_parent(struct api_router *api, mitogen_context handle, ask_function *ask,
+		      struct context **ret_context, mitogen_error *ret_failure, mitogen_error *err)
 {
 	struct call_target target = {
 		.latch = latch_new(),
 		.deadline = clock_deadline(handle.within_ms ? handle.within_ms : MITOGEN_FOREVER),
 	};
 	struct mitogen_message *m = NULL;
-	bool is_late;
 	int r;
 
 	if (!target.latch)
 		return error_set_memory(err);
-	r = via_shutdown(api->router, *ret_context, &target, err);
+	r = ask(api->router, *ret_context, &target, err);
 	broker_unlock(&api->router->broker);
 	if (r == 0)
 		latch_get(target.latch, CLOCK_NEVER, &m);
 	broker_lock(&api->router->broker);
 	latch_unref(target.latch);
-	/* any other failure is the loss of its parent, and it is lost with that */
-	is_late = m && message_failure(m) && message_failure(m)->code == MITOGEN_ERR_TIMEOUT;
+	*ret_failure = m && message_failure(m) ? *message_failure(m) : (mitogen_error){0};
 	message_unref(m);
-	if (is_late)
-		return error_set(err, MITOGEN_ERR_TIMEOUT, "the context has not ended in time");
+	if (ret_failure->code == MITOGEN_ERR_TIMEOUT)
+		return error_set(err, MITOGEN_ERR_TIMEOUT, "the context did not change in time");
 	*ret_context = r == 0 ? api_find_context(api, handle.ref) : NULL;
 	if (r == 0 && !*ret_context)
 		r = error_set(err, MITOGEN_ERR_LOST, "the context is gone");
@@ -337,11 +339,12 @@ static int ask_to_end(struct api_router *api, mitogen_context handle, struct con
 		      mitogen_error *err)
 {
 	struct context *context = *ret_context;
+	mitogen_error ignored; /* the loss of its parent, and it is lost with that */
 
 	if (context->connection)
 		connection_shutdown(api->router, context);
 	else if (context->via_id && context->state < CONTEXT_LOST)
-		return await_via_shutdown(api, handle, ret_context, err);
+		return ask_parent(api, handle, via_shutdown, ret_context, &ignored, err);
 	else if (context->state < CONTEXT_LOST)
 		return send_shutdown(api, context, err);
 	return 0;
@@ -363,6 +366,49 @@ int mitogen_context_shutdown(mitogen_context handle, mitogen_error *err)
 		return r;
 	}
 	r = wait_for(api, context, CONTEXT_GONE, handle.within_ms, err);
+	api_unpin(api);
+	return r;
+}
+
+/* As ask_to_end, until it has let go. */
+static int ask_to_let_go(struct api_router *api, mitogen_context handle,
+			 struct context **ret_context, mitogen_error *err)
+{
+	struct context *context = *ret_context;
+	mitogen_error failure;
+	int r;
+
+	if (context->state >= CONTEXT_LOST)
+		return context_loss(context, err);
+	if (!context->connection && !context->via_id)
+		return error_set(err, MITOGEN_ERR_USAGE, "%s was not started by this process",
+				 context->path);
+	r = ask_parent(api, handle, via_detach, ret_context, &failure, err);
+	if (r < 0 || failure.code == 0)
+		return r;
+	if ((*ret_context)->state >= CONTEXT_LOST)
+		return context_loss(*ret_context, err);
+	if (err)
+		*err = failure;
+	return failure.code;
+}
+
+int mitogen_context_detach(mitogen_context handle, mitogen_error *err)
+{
+	struct context *context = NULL;
+	int r = 0;
+	struct api_router *api = api_lock_context(handle, &context, err, &r);
+
+	if (!api)
+		return r;
+	r = api_check_wait(api, err);
+	if (r == 0)
+		r = ask_to_let_go(api, handle, &context, err);
+	if (r < 0) {
+		api_unlock(api);
+		return r;
+	}
+	r = wait_for(api, context, CONTEXT_LOST, handle.within_ms, err);
 	api_unpin(api);
 	return r;
 }

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "base/sys.h"
+#include "child/detach.h"
 #include "core/context.h"
 #include "core/dispatch.h"
 #include "core/flow.h"
@@ -50,6 +51,8 @@ static int open_ports(struct router *router)
 	if (r == 0)
 		r = flow_open(router);
 	if (r == 0)
+		r = detach_open(router); /* nobody may ask the master for that */
+	if (r == 0)
 		r = parent_open(router);
 	if (r == 0)
 		r = forward_log_open(router);
@@ -65,6 +68,7 @@ static void close_ports(struct router *router)
 	broker_lock(&router->broker);
 	dispatch_close(router);
 	flow_close(router);
+	detach_close(router);
 	parent_close(router);
 	forward_log_close(router);
 	broker_unlock(&router->broker);

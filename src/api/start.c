@@ -15,7 +15,7 @@
 static const struct builtin *const builtins[] = {builtin_table, builtin_query_table, via_builtins,
 						 NULL};
 
-const struct builtin *const master_builtins[] = {builtin_query_table, NULL};
+const struct builtin *const master_builtins[] = {builtin_query_table, via_builtins, NULL};
 
 static struct fork_server own_server = {.socket = -1}; /* a child's, until its router has it */
 
@@ -47,6 +47,7 @@ static void run_copy(void)
 		.is_copy = true,
 		.start_fork_server = start_own_fork_server,
 		.prepare = prepare,
+		.lose_above = parent_lose_above,
 	};
 
 	api_allow_fork();
@@ -59,6 +60,7 @@ void start_child_if_asked(int argc, char **argv)
 		.builtins = builtins,
 		.start_fork_server = start_own_fork_server,
 		.prepare = prepare,
+		.lose_above = parent_lose_above,
 	};
 
 	if (child_is_child(argc, argv))

@@ -14,9 +14,11 @@
 #include "base/log.h"
 #include "base/sys.h"
 #include "child/config.h"
+#include "child/detach.h"
 #include "core/dispatch.h"
 #include "core/flow.h"
 #include "core/forward_log.h"
+#include "core/latch.h"
 #include "core/router.h"
 #include "wire/bootstrap.h"
 #include "wire/handles.h"
@@ -30,7 +32,10 @@ static struct {
 	struct timer patience;
 	int patience_ms; /* for a function that runs when we are asked to end */
 	bool is_orphan;
+	bool is_detached;
 	bool main_is_done; /* the main thread runs nothing any more */
+	struct task end;   /* of a detached process */
+	const struct child_role *role;
 } self;
 
 bool child_is_child(int argc, char *const *argv)
@@ -89,13 +94,37 @@ static void begin_end(struct router *router, bool is_orphan)
 	router_close(router, is_orphan);
 }
 
+/* The main thread runs what it was given, and may use what is below us for that. */
+static void become_detached(struct router *router)
+{
+	self.is_detached = true;
+	forward_log_drop(router);
+	self.role->lose_above(router);
+	neighbour_close(&self.parent);
+	router->parent = NULL;
+	router->ancestor_count = 0;
+	latch_close(router->calls, &router->broker.wakes);
+}
+
+static void end_detached(struct task *task)
+{
+	(void)task;
+	begin_end(&self.router, false);
+}
+
 static void parent_ended(struct neighbour *neighbour, const char *why)
 {
+	struct router *router = neighbour->router;
+
 	log_set(log_get_level(), NULL, NULL); /* who reads our stderr may be there still */
 	if (why)
 		log_write(LOG_ERROR, "the stream from the parent is corrupt: %s", why);
+	if (detach_is_agreed() && !router->closing) {
+		become_detached(router);
+		return;
+	}
 	neighbour_close(neighbour);
-	begin_end(neighbour->router, true);
+	begin_end(router, true);
 }
 
 static const struct neighbour_events parent_events = {
@@ -145,7 +174,8 @@ static void open_ports(struct router *router, const struct config *config, int i
 	self.parent.is_parent = true;
 	router->parent = &self.parent;
 	self.patience.due = out_of_patience;
-	if (dispatch_open(router) < 0 || flow_open(router) < 0 ||
+	self.end.run = end_detached;
+	if (dispatch_open(router) < 0 || flow_open(router) < 0 || detach_open(router) < 0 ||
 	    handles_add(router, &self.shutdown, HANDLE_SHUTDOWN, &shutdown_ops, NULL) < 0 ||
 	    forward_log_open(router) < 0 || stream_open(&self.parent.stream, in, out) < 0)
 		give_up("it is out of memory");
@@ -158,6 +188,8 @@ static void finish_main(struct router *router)
 	fflush(NULL); /* what functions printed */
 	broker_lock(&router->broker);
 	self.main_is_done = true;
+	if (self.is_detached)
+		broker_defer(&router->broker, &self.end);
 	broker_wake(&router->broker);
 	broker_unlock(&router->broker);
 	pthread_join(router->broker.thread, NULL);
@@ -196,6 +228,7 @@ void child_run(const struct child_role *role)
 	struct config config;
 	int in, out;
 
+	self.role = role;
 	take_descriptors(role->is_copy, &in, &out);
 	if (say_ready(out) < 0 || config_read(in, &config) < 0)
 		give_up("nobody told it who it is");

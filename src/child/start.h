@@ -16,6 +16,8 @@ struct child_role {
 	/* Sets up a fork server, if the parent wants one here. There is no router yet. 0 or -1. */
 	int (*start_fork_server)(void);
 	int (*prepare)(struct router *router); /* there is one; before the first call. The same */
+	/* We are detached: nobody is above us any more. Broker thread, router lock. */
+	void (*lose_above)(struct router *router);
 };
 
 /* First thing in main of a child, one thread. Takes the standard descriptors over: afterwards stdin is

@@ -25,25 +25,34 @@ struct request { /* for a context that is being connected elsewhere */
 	uint32_t id;
 };
 
-/* Asks its parent for its end; the answer goes to target, or to nobody. 0, or MITOGEN_ERR_MEMORY. */
-static int ask_for_end(struct router *router, const struct context *context,
-		       const struct call_target *target)
+/* Asks its parent to do that with it; the answer goes to target, or to nobody. 0, or
+ * MITOGEN_ERR_MEMORY. */
+static int ask_parent(struct router *router, const struct context *context, const char *what,
+		      const struct call_target *target)
 {
-	struct context *via = context_of_id(router, context->via_id);
+	struct context *parent =
+		context_of_id(router, context->connection ? router->id : context->via_id);
 	struct mitogen_writer w;
 	struct mitogen_message *m;
 	int ignored;
 
 	message_writer_init(&w);
-	call_write_head(&w, false, "mitogen", "shutdown", 1);
+	call_write_head(&w, false, "mitogen", what, 1);
 	writer_uint(&w, context->id);
 	call_write_tail(&w);
 	m = message_from_writer(&w, &ignored);
-	if (!m || !via || router_send_shutdown(router, context->id) < 0) {
-		message_unref(m);
-		return MITOGEN_ERR_MEMORY;
-	}
-	return call_start(router, via, m, "shutdown", target, false, NULL);
+	if (m && parent)
+		return call_start(router, parent, m, what, target, false, NULL);
+	message_unref(m);
+	return MITOGEN_ERR_MEMORY;
+}
+
+static int ask_for_end(struct router *router, const struct context *context,
+		       const struct call_target *target)
+{
+	int r = router_send_shutdown(router, context->id);
+
+	return r < 0 ? r : ask_parent(router, context, "shutdown", target);
 }
 
 /* Of a context that is not connected. A line of such contexts has one reason, which comes unchanged from
@@ -209,6 +218,12 @@ int via_shutdown(struct router *router, const struct context *context,
 	return ask_for_end(router, context, target) < 0 ? error_set_memory(err) : 0;
 }
 
+int via_detach(struct router *router, const struct context *context,
+	       const struct call_target *target, mitogen_error *err)
+{
+	return ask_parent(router, context, "detach", target) < 0 ? error_set_memory(err) : 0;
+}
+
 /* ---- Being asked ---- */
 
 struct connect_arguments {
@@ -301,7 +316,8 @@ static void connect_builtin(struct router *router, struct mitogen_message *m)
 	message_unref(m);
 }
 
-static void shutdown_builtin(struct router *router, struct mitogen_message *m)
+/* The child of ours that the request names, or NULL: it is gone already. */
+static struct context *read_child(struct router *router, const struct mitogen_message *m)
 {
 	struct cursor c = dispatch_arguments(m);
 	struct context *context = NULL;
@@ -310,16 +326,38 @@ static void shutdown_builtin(struct router *router, struct mitogen_message *m)
 
 	if (cursor_list(&c, &count) == 0 && count == 1 && cursor_u32(&c, &id) == 0)
 		context = context_known(router, id);
-	if (context && context->connection) {
+	return context && context->connection ? context : NULL;
+}
+
+static void shutdown_builtin(struct router *router, struct mitogen_message *m)
+{
+	struct context *context = read_child(router, m);
+
+	if (context) {
 		connection_shutdown_for(context, m);
 		return;
 	}
-	dispatch_answer_nil(router, m); /* it is gone already */
+	dispatch_answer_nil(router, m);
+	message_unref(m);
+}
+
+static void detach_builtin(struct router *router, struct mitogen_message *m)
+{
+	struct context *context = read_child(router, m);
+	mitogen_error error;
+
+	if (context) {
+		connection_detach_for(context, m);
+		return;
+	}
+	error_set(&error, MITOGEN_ERR_LOST, "the context is gone");
+	dispatch_answer_error(router, m, &error);
 	message_unref(m);
 }
 
 const struct builtin via_builtins[] = {
 	{"connect", connect_builtin},
 	{"shutdown", shutdown_builtin},
+	{"detach", detach_builtin},
 	{NULL, NULL},
 };

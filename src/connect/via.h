@@ -19,6 +19,10 @@ int via_start(struct router *router, struct context *via, const struct connect_m
  * code with err set. */
 int via_shutdown(struct router *router, const struct context *context,
 		 const struct call_target *target, mitogen_error *err);
+/* Has the context's parent, who may be we ourselves, let it go, and answer target when it has let go.
+ * The same. */
+int via_detach(struct router *router, const struct context *context,
+	       const struct call_target *target, mitogen_error *err);
 
-/* What the other context does for it: "connect" and "shutdown". */
+/* What the other context does for it: "connect", "shutdown" and "detach". */
 extern const struct builtin via_builtins[];

@@ -15,6 +15,7 @@
 
 struct forward_log {
 	struct list waiters;
+	bool is_dropped;
 	/* not in the master: */
 	struct outflow flow;
 	struct list messages; /* records for which there is no credit yet */
@@ -22,7 +23,7 @@ struct forward_log {
 
 static bool is_master(const struct router *router)
 {
-	return !router->parent;
+	return router->id == 0;
 }
 
 struct mitogen_message *forward_log_record(enum log_level level, uint32_t id, const char *text,
@@ -61,7 +62,8 @@ static bool forward_own(enum log_level level, const char *line, void *user)
 	bool has_credit;
 
 	broker_lock(&router->broker);
-	has_credit = list_is_empty(&router->log->messages) && outflow_room(&router->log->flow) > 0;
+	has_credit = !router->log->is_dropped && list_is_empty(&router->log->messages) &&
+		     outflow_room(&router->log->flow) > 0;
 	if (has_credit) {
 		struct mitogen_message *m =
 			forward_log_record(level, router->id, line, strlen(line));
@@ -69,6 +71,7 @@ static bool forward_own(enum log_level level, const char *line, void *user)
 		if (m) /* at once: the process may be about to crash */
 			outflow_send_value(router, &router->log->flow, m, true);
 	}
+	has_credit |= router->log->is_dropped; /* and so is this */
 	broker_unlock(&router->broker);
 	return has_credit;
 }
@@ -85,7 +88,7 @@ void forward_log_add(struct router *router, uint32_t id, const char *text, size_
 	struct forward_log *log = router->log;
 	struct mitogen_message *m;
 
-	if (log_get_level() < PRINTED_LEVEL)
+	if (log_get_level() < PRINTED_LEVEL || log->is_dropped)
 		return;
 	m = forward_log_record(PRINTED_LEVEL, id, text, size);
 	if (!m) {
@@ -105,6 +108,8 @@ bool forward_log_has_room(struct router *router)
 {
 	if (is_master(router))
 		return log_port_own_bytes(router) < WAITING_MAX;
+	if (router->log->is_dropped)
+		return true;
 	return list_is_empty(&router->log->messages) && outflow_room(&router->log->flow) > 0;
 }
 
@@ -125,6 +130,16 @@ static void wake_waiters(struct router *router)
 
 		waiter->room(waiter);
 	}
+}
+
+void forward_log_drop(struct router *router)
+{
+	struct forward_log *log = router->log;
+
+	log->is_dropped = true;
+	outflow_close(&log->flow);
+	message_unref_all(&log->messages);
+	wake_waiters(router);
 }
 
 bool forward_log_is_empty(const struct router *router)

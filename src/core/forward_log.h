@@ -36,6 +36,8 @@ void forward_log_own(struct router *router, enum log_level level);
 void forward_log_add(struct router *router, uint32_t id, const char *text, size_t size);
 bool forward_log_has_room(struct router *router);
 void forward_log_wait(struct router *router, struct forward_log_waiter *waiter);
+/* Nobody is above us any more: what is on its way, or comes later, is dropped. */
+void forward_log_drop(struct router *router);
 /* Is nothing on its way here? */
 bool forward_log_is_empty(const struct router *router);
 /* See struct broker; no lock held. */

@@ -111,6 +111,21 @@ void process_end(struct process *process, int status)
 	process->ended(process, status);
 }
 
+pid_t process_release(struct process *process)
+{
+	pid_t pid = process->pid;
+
+	if (process->keeper) {
+		process->keeper->release(process);
+		pid = 0;
+	} else {
+		stop_watching(process);
+	}
+	process->keeper = NULL;
+	process->pid = 0;
+	return pid;
+}
+
 bool process_is_alive(const struct process *process)
 {
 	return process->pid > 0 || process->keeper;
@@ -162,6 +177,8 @@ const char *process_describe(int status, char *out, size_t size)
 
 	if (status <= NOT_MADE) {
 		snprintf(out, size, "could not be made: %s", strerror(NOT_MADE - status));
+	} else if (status == PROCESS_GIVEN_UP) {
+		snprintf(out, size, "has lost its fork server");
 	} else if (status == -1) {
 		snprintf(out, size, "ended, nobody knows how (SIGCHLD is ignored)");
 	} else if (WIFSIGNALED(status)) {

@@ -11,11 +11,14 @@
 
 #include "core/broker.h"
 
+#define PROCESS_GIVEN_UP (-2) /* a status: whoever watched it is gone */
+
 struct process;
 
 /* Whoever watches and reaps a process that is no child of ours. */
 struct process_keeper {
 	void (*signal)(struct process *process, int signal, bool group); /* as process_signal */
+	void (*release)(struct process *process);                        /* as process_release */
 };
 
 struct process {
@@ -29,7 +32,7 @@ struct process {
 	const struct process_keeper *keeper; /* NULL: it is our child, or has ended */
 	void *kept;                          /* the keeper's own */
 	/* Broker thread, router lock held. status as of waitpid, -1: somebody else has reaped it (the
-	 * host program ignores SIGCHLD); or what process_not_made gives. */
+	 * host program ignores SIGCHLD); PROCESS_GIVEN_UP; or what process_not_made gives. */
 	void (*ended)(struct process *process, int status);
 };
 
@@ -40,6 +43,8 @@ void process_watch(struct process *process, struct broker *broker, pid_t pid,
 void process_entrust(struct process *process, const struct process_keeper *keeper, void *kept,
 		     void (*ended)(struct process *process, int status));
 void process_end(struct process *process, int status);
+/* Watches it no more: ended is not called. Returns the PID if it is ours to be reaped, otherwise 0. */
+pid_t process_release(struct process *process);
 /* Is there one, as far as is known? */
 bool process_is_alive(const struct process *process);
 /* The status of a process that could not be made, as this errno tells. */

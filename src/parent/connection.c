@@ -17,12 +17,13 @@
 #include "core/dispatch.h"
 #include "core/process.h"
 #include "core/router.h"
+#include "parent/child_config.h"
+#include "parent/detach.h"
 #include "parent/image.h"
 #include "parent/launch.h"
 #include "parent/output.h"
 #include "parent/route_monitor.h"
 #include "wire/bootstrap.h"
-#include "wire/handles.h"
 #include "wire/utf8.h"
 
 #define STATUS_GRACE_MS 250 /* after the stream has ended, for the exit status */
@@ -58,6 +59,7 @@ struct connection {
 	struct closing closing;
 	struct mitogen_message *connect_call; /* answered when it is up, or NULL */
 	struct list shutdown_calls;           /* messages, answered at the end */
+	struct detach detach;
 
 	char stream_end[128]; /* why the stream ended; "" for a plain end of file */
 	int status;           /* when the process has ended */
@@ -145,6 +147,7 @@ static void lose(struct connection *connection, const mitogen_error *error)
 	neighbour_close(&connection->neighbour);
 	context_set_state(connection->router, connection->context, CONTEXT_LOST, &placed);
 	answer_connect_call(connection, &placed);
+	detach_answer(&connection->detach, connection->router, &placed);
 	set_state(connection, ENDING);
 	if (process_is_alive(&connection->process))
 		set_timer(connection, connection->options.shutdown_ms);
@@ -339,6 +342,38 @@ void connection_shutdown_for(struct context *context, struct mitogen_message *m)
 		expect_end(connection);
 }
 
+static void has_let_go(struct detach *detach)
+{
+	struct connection *connection = LIST_OWNER(detach, struct connection, detach);
+	mitogen_error error;
+
+	if (connection->is_asked_to_end)
+		return; /* which it does all the same */
+	output_drain(&connection->output);
+	detach_process(connection->router, &connection->process);
+	detach_answer(detach, connection->router, NULL);
+	error_set(&error, MITOGEN_ERR_CLOSED, "the context was detached");
+	lose(connection, &error);
+}
+
+void connection_detach_for(struct context *context, struct mitogen_message *m)
+{
+	struct connection *connection = context->connection;
+	mitogen_error error;
+
+	list_append(&connection->detach.calls, &m->link);
+	if (connection->state >= ENDING) {
+		context_loss(context, &error);
+	} else if (connection->state == LOSING || connection->is_asked_to_end ||
+		   detach_ask(&connection->detach, connection->router, &connection->neighbour,
+			      context) == 0) {
+		return;
+	} else {
+		error_set_memory(&error);
+	}
+	detach_answer(&connection->detach, connection->router, &error);
+}
+
 /* ---- The beginning ---- */
 
 static ptrdiff_t greeting(struct neighbour *neighbour, const uint8_t *data, size_t size)
@@ -378,49 +413,6 @@ static const struct neighbour_events neighbour_events = {
 	.greeting = greeting,
 	.ended = stream_ended,
 };
-
-/* The first message: who the child is. */
-static int send_config(struct connection *connection)
-{
-	struct router *router = connection->router;
-	struct mitogen_writer w;
-	struct mitogen_message *m;
-	int error;
-
-	message_writer_init(&w);
-	writer_begin_map(&w);
-	writer_string(&w, "id");
-	writer_uint(&w, connection->ids.first);
-	writer_string(&w, "ids");
-	writer_uint(&w, connection->ids.count);
-	writer_string(&w, "log");
-	writer_uint(&w, log_get_level());
-	writer_string(&w, "max");
-	writer_uint(&w, router->max_message);
-	if (connection->options.fork_server) {
-		writer_string(&w, "forks");
-		writer_uint(&w, 1);
-	}
-	writer_string(&w, "patience");
-	writer_uint(&w, (uint64_t)connection->options.shutdown_ms);
-	writer_string(&w, "parents");
-	writer_list_head(&w, router->ancestor_count + 1);
-	writer_uint(&w, router->id);
-	for (size_t i = 0; i < router->ancestor_count; i++)
-		writer_uint(&w, router->ancestors[i]);
-	writer_string(&w, "unidirectional");
-	writer_uint(&w, router->is_unidirectional);
-	writer_string(&w, "path");
-	writer_string(&w, connection->context->path);
-	writer_end(&w);
-	m = message_from_writer(&w, &error);
-	if (!m)
-		return -1;
-	m->header.dst_id = connection->ids.first;
-	m->header.handle = HANDLE_CONFIG;
-	router_send(router, m, false);
-	return 0;
-}
 
 /* Runs the command of the method, and watches its process. */
 static int run_command(struct connection *connection, struct launched *ret, mitogen_error *error)
@@ -515,6 +507,7 @@ static struct connection *new_connection(struct router *router, const struct con
 	connection->options.environment = NULL;
 	connection->options.image = options->image ? sys_strdup(options->image) : NULL;
 	list_init(&connection->shutdown_calls);
+	detach_init(&connection->detach, has_let_go);
 	connection->environment = options->environment ? environment_copy_of(options->environment)
 						       : environment_copy();
 	if (!connection->environment || (options->image && !connection->options.image))
@@ -579,7 +572,7 @@ int connection_start(struct router *router, const struct connect_method *method,
 	router_add_resident(router, &connection->resident);
 	if (id_blocks_add(&connection->neighbour.blocks, ids->first, ids->count) < 0 ||
 	    routes_add(router, ids->first, &connection->neighbour, NULL) < 0 ||
-	    send_config(connection) < 0) {
+	    child_config_send(router, ids, connection->context->path, options) < 0) {
 		error_set_memory(&error);
 		lose(connection, &error);
 		return error_set_memory(err);

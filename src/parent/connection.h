@@ -58,5 +58,8 @@ void connection_shutdown(struct router *router, struct context *context);
 /* Answers the call m, taken over, when the child is reaped, which its caller has asked to end; after
  * shutdown_ms kills it. Broker thread. */
 void connection_shutdown_for(struct context *context, struct mitogen_message *m);
+/* Lets the child of this context go: it is asked to. The call m, taken over, is answered when it has, or
+ * when it was lost otherwise. Broker thread. */
+void connection_detach_for(struct context *context, struct mitogen_message *m);
 /* Answers the call m, taken over, when the child that was just started is up or has failed. */
 void connection_answer_when_up(struct context *context, struct mitogen_message *m);

@@ -37,13 +37,15 @@
 struct child {
 	struct map_node by_number, by_pid;
 	pid_t pid;
+	bool is_released;
 };
 
 struct server {
 	int socket; /* -1: whoever asked is gone */
 	pid_t owner;
 	void (*run_child)(void);
-	struct map by_number, by_pid;
+	struct map by_number;      /* those that are waited for */
+	struct map by_pid;         /* all */
 	struct fork_packet packet; /* the next one, of which so much is here */
 	size_t received;
 	int fds[LAUNCH_PIPES]; /* that came with it; -1: none */
@@ -127,11 +129,8 @@ static void set_signals(void (*handler)(int))
 	pthread_sigmask(SIG_SETMASK, &none, NULL);
 }
 
-__attribute__((noreturn)) static void become_child(struct server *server, pid_t parent)
+__attribute__((noreturn)) static void become_child(struct server *server)
 {
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(127);
 	for (int i = 0; i < LAUNCH_PIPES; i++)
 		if (dup2(server->fds[i], i) < 0)
 			_exit(127);
@@ -148,7 +147,6 @@ __attribute__((noreturn)) static void become_child(struct server *server, pid_t 
 static int make_child(struct server *server, uint32_t number)
 {
 	struct child *child = sys.calloc(1, sizeof(*child));
-	pid_t self = getpid();
 	int error;
 
 	if (server->fds[LAUNCH_PIPES - 1] < 0) {
@@ -161,7 +159,7 @@ static int make_child(struct server *server, uint32_t number)
 	}
 	child->pid = sys.fork();
 	if (child->pid == 0)
-		become_child(server, self);
+		become_child(server);
 	error = errno;
 	if (child->pid > 0 && map_add(&server->by_pid, &child->by_pid, (uint32_t)child->pid) == 0) {
 		report(server, FORK_STARTED, number, child->pid);
@@ -198,9 +196,11 @@ static void reap(struct server *server)
 		if (!node)
 			continue;
 		child = MAP_OWNER(node, struct child, by_pid);
-		report(server, FORK_ENDED, child->by_number.key, status);
 		map_remove(&server->by_pid, &child->by_pid);
-		map_remove(&server->by_number, &child->by_number);
+		if (!child->is_released) {
+			report(server, FORK_ENDED, child->by_number.key, status);
+			map_remove(&server->by_number, &child->by_number);
+		}
 		sys.free(child);
 	}
 }
@@ -209,6 +209,7 @@ static void obey(struct server *server)
 {
 	const struct fork_packet *packet = &server->packet;
 	struct map_node *node;
+	struct child *child;
 
 	server->received = 0;
 	if (packet->kind == FORK_START) {
@@ -216,9 +217,17 @@ static void obey(struct server *server)
 		return;
 	}
 	node = map_get(&server->by_number, packet->number);
-	if (node) /* not reaped, so the PID is still its own */
-		process_kill(MAP_OWNER(node, struct child, by_number)->pid,
-			     packet->value < 0 ? -packet->value : packet->value, packet->value < 0);
+	if (!node)
+		return;
+	child = MAP_OWNER(node, struct child, by_number);
+	if (packet->kind == FORK_RELEASE) {
+		child->is_released = true;
+		map_remove(&server->by_number, &child->by_number);
+		return;
+	}
+	/* not reaped, so the PID is still its own */
+	process_kill(child->pid, packet->value < 0 ? -packet->value : packet->value,
+		     packet->value < 0);
 }
 
 /* ---- The server ---- */

@@ -2,8 +2,8 @@
 /*
  * The fork server: a copy of the program, made while that had one thread, which makes copies of itself when
  * it is asked to, and reaps them. It and its children hold none of the program's descriptors, and print
- * nothing that the program had in its buffers. Its children end with it; it ends when whoever started it
- * has, and its last child.
+ * nothing that the program had in its buffers. It ends when whoever started it has, and the last child
+ * that is to be waited for.
  */
 #pragma once
 
@@ -18,8 +18,9 @@ struct fork_server {
 
 enum fork_packet_kind {
 	/* to the server */
-	FORK_START,  /* with three descriptors: the child's standard input, output and error */
-	FORK_SIGNAL, /* value: a signal for the child; negative: for its group */
+	FORK_START,   /* with three descriptors: the child's standard input, output and error */
+	FORK_SIGNAL,  /* value: a signal for the child; negative: for its group */
+	FORK_RELEASE, /* nobody waits for it any more, and nothing about it is told */
 	/* from the server */
 	FORK_STARTED, /* value: the PID */
 	FORK_ENDED,   /* value: a status as core/process.h has it; the last about this child */

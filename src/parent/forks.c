@@ -31,7 +31,7 @@ struct forked {
 	struct forks *forks;
 	struct map_node by_number;
 	struct process *process;
-	struct request start, signal;
+	struct request start, last; /* last: a signal, or that it is released */
 };
 
 struct forks {
@@ -64,6 +64,15 @@ static void destroy(struct closing *closing)
 	sys.free(forks);
 }
 
+static void drop_request(struct request *request)
+{
+	list_remove(&request->link);
+	for (int i = 0; i < LAUNCH_PIPES; i++)
+		fd_close(TAKE_FD(request->fds[i]));
+	if (request->packet.kind == FORK_RELEASE) /* the last that is to be done for it */
+		sys.free(LIST_OWNER(request, struct forked, last));
+}
+
 static void close_socket(struct forks *forks)
 {
 	if (forks->socket.fd < 0)
@@ -71,13 +80,8 @@ static void close_socket(struct forks *forks)
 	if (forks->socket.ready)
 		broker_unwatch(&forks->router->broker, &forks->socket);
 	fd_close(TAKE_FD(forks->socket.fd));
-}
-
-static void drop_request(struct request *request)
-{
-	list_remove(&request->link);
-	for (int i = 0; i < LAUNCH_PIPES; i++)
-		fd_close(TAKE_FD(request->fds[i]));
+	while (!list_is_empty(&forks->requests))
+		drop_request(LIST_OWNER(forks->requests.next, struct request, link));
 }
 
 static void end_child(struct forks *forks, struct forked *forked, int status)
@@ -85,7 +89,7 @@ static void end_child(struct forks *forks, struct forked *forked, int status)
 	struct process *process = forked->process;
 
 	drop_request(&forked->start);
-	drop_request(&forked->signal);
+	drop_request(&forked->last);
 	map_remove(&forks->children, &forked->by_number);
 	sys.free(forked);
 	process_end(process, status);
@@ -96,6 +100,8 @@ static void finish_if_over(struct forks *forks)
 {
 	if (!forks->is_closing || forks->children.count > 0)
 		return;
+	if (forks->socket.fd >= 0 && (forks->left_out > 0 || !list_is_empty(&forks->requests)))
+		return;      /* it is yet to be told whom it need not wait for */
 	close_socket(forks); /* which ends it */
 	if (process_is_alive(&forks->process))
 		return;
@@ -192,7 +198,7 @@ static void signal_child(struct process *process, int signal, bool group)
 {
 	struct forked *forked = process->kept;
 	struct forks *forks = forked->forks;
-	struct request *request = &forked->signal;
+	struct request *request = &forked->last;
 
 	if (list_is_linked(&request->link) &&
 	    (request->packet.value == SIGKILL || request->packet.value == -SIGKILL))
@@ -203,7 +209,24 @@ static void signal_child(struct process *process, int signal, bool group)
 	flush(forks);
 }
 
-static const struct process_keeper keeper = {.signal = signal_child};
+static void release_child(struct process *process)
+{
+	struct forked *forked = process->kept;
+	struct forks *forks = forked->forks;
+
+	map_remove(&forks->children, &forked->by_number);
+	list_remove(&forked->last.link);
+	forked->last.packet.kind = FORK_RELEASE;
+	if (forks->socket.fd < 0) {
+		drop_request(&forked->last);
+		return;
+	}
+	list_append(&forks->requests, &forked->last.link);
+	flush(forks);
+	finish_if_over(forks);
+}
+
+static const struct process_keeper keeper = {.signal = signal_child, .release = release_child};
 
 static void init_request(struct request *request, enum fork_packet_kind kind, uint32_t number)
 {
@@ -226,7 +249,7 @@ static struct forked *new_child(struct forks *forks, struct process *process)
 	forked->forks = forks;
 	forked->process = process;
 	init_request(&forked->start, FORK_START, number);
-	init_request(&forked->signal, FORK_SIGNAL, number);
+	init_request(&forked->last, FORK_SIGNAL, number);
 	return forked;
 }
 
@@ -302,7 +325,7 @@ static void ready(struct source *source, unsigned events)
 	finish_if_over(forks);
 }
 
-/* The kernel has killed its children with it. */
+/* Nobody tells any more how its children end. Their streams end now, and so do they. */
 static void server_ended(struct process *process, int status)
 {
 	struct forks *forks = LIST_OWNER(process, struct forks, process);
@@ -312,9 +335,9 @@ static void server_ended(struct process *process, int status)
 	close_socket(forks);
 	process_describe(status, forks->end, sizeof(forks->end));
 	if (!forks->is_closing || forks->children.count > 0)
-		log_write(LOG_ERROR, "the fork server %s, and its children with it", forks->end);
+		log_write(LOG_ERROR, "the fork server %s; its children are given up", forks->end);
 	while ((node = map_next(&forks->children, NULL)) != NULL)
-		end_child(forks, MAP_OWNER(node, struct forked, by_number), SIGKILL);
+		end_child(forks, MAP_OWNER(node, struct forked, by_number), PROCESS_GIVEN_UP);
 	finish_if_over(forks);
 }
 

@@ -18,7 +18,7 @@
 int ids_take(struct router *router, struct id_block *ret)
 {
 	/* below the master single ones: those of a block can be used, but not split again */
-	return id_blocks_take(&router->supply, router->parent ? 1 : IDS_PER_BLOCK, ret) > 0
+	return id_blocks_take(&router->supply, router->id ? 1 : IDS_PER_BLOCK, ret) > 0
 		       ? 0
 		       : MITOGEN_ERR_NO_IDS;
 }
@@ -40,6 +40,11 @@ static void answer_waiters(struct router *router, bool has_ids)
 		else
 			latch_close(waiter->latch, &router->broker.wakes);
 	}
+}
+
+void ids_refuse(struct router *router)
+{
+	answer_waiters(router, false);
 }
 
 /* ---- Messages ---- */

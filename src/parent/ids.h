@@ -37,6 +37,8 @@ int ids_take(struct router *router, struct id_block *ret);
 /* Asks for more, unless that is under way. Any thread. 0, or a code: MITOGEN_ERR_NO_IDS: nobody is left
  * to ask. */
 int ids_request(struct router *router);
+/* Who waits for IDs is told that none will come. Broker thread. */
+void ids_refuse(struct router *router);
 /* Tells the way from here to via that the first of these is a context which via will start, and the
  * others are its own. 0, or MITOGEN_ERR_MEMORY. Any thread. */
 int ids_grant_below(struct router *router, const struct context *via, const struct id_block *ids);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "parent/parent.h"
 
+#include "base/error.h"
+#include "core/router.h"
 #include "parent/ids.h"
 #include "parent/route_monitor.h"
 
@@ -20,4 +22,14 @@ void parent_close(struct router *router)
 {
 	ids_close(router);
 	route_monitor_close(router);
+}
+
+void parent_lose_above(struct router *router)
+{
+	mitogen_error error;
+
+	error_set(&error, MITOGEN_ERR_LOST, "%s was detached: nothing above it can be reached",
+		  router->path);
+	route_monitor_lose_above(router, &error);
+	ids_refuse(router);
 }

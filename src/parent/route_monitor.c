@@ -140,7 +140,8 @@ static void send_loss(struct router *router, struct neighbour *to, const uint32_
 	router_send_behind(router, to, m, lost);
 }
 
-/* Tells the other children that have talked to the lost. */
+/* Tells the other children that have talked to the lost; of those above us, who are lost when one of us
+ * was detached, all. */
 static void tell_children(struct router *router, const struct neighbour *from,
 			  const struct loss *loss, const struct id_blocks *lost)
 {
@@ -149,10 +150,11 @@ static void tell_children(struct router *router, const struct neighbour *from,
 		uint32_t ids[LOST_PER_MESSAGE];
 		size_t count = 0;
 
-		if (to == from || to->is_parent || to->talks.count == 0)
+		if (to == from || to->is_parent)
 			continue;
 		for (size_t i = 0; i < loss->count; i++)
-			if (routes_take_talk(to, loss->ids[i]))
+			if (routes_take_talk(to, loss->ids[i]) ||
+			    router_is_ancestor(router, loss->ids[i]))
 				ids[count++] = loss->ids[i];
 		if (count > 0)
 			send_loss(router, to, ids, count, loss, lost);
@@ -228,6 +230,41 @@ void route_monitor_lose(struct router *router, struct neighbour *neighbour,
 			routes_remove(router, route);
 		}
 		spread_loss(router, neighbour, &loss);
+	}
+}
+
+/* Adds what only the parent leads to, as long as there is room. */
+static void add_if_above(const struct router *router, uint32_t id, struct loss *loss)
+{
+	if (loss->count < LOST_PER_MESSAGE && routes_neighbour(router, id) == router->parent)
+		loss->ids[loss->count++] = id;
+}
+
+/* Those that somebody here or below knows; they are forgotten when their loss is spread. */
+static void collect_above(const struct router *router, struct loss *loss)
+{
+	loss->count = 0;
+	for (struct map_node *node = NULL; (node = map_next(&router->contexts_by_id, node));)
+		if (MAP_OWNER(node, struct context, by_id)->state < CONTEXT_LOST)
+			add_if_above(router, node->key, loss);
+	LIST_FOR_EACH (link, &router->neighbours) {
+		const struct neighbour *child = LIST_OWNER(link, struct neighbour, link);
+
+		for (struct map_node *node = NULL; (node = map_next(&child->talks, node));)
+			add_if_above(router, node->key, loss);
+	}
+}
+
+void route_monitor_lose_above(struct router *router, const mitogen_error *why)
+{
+	struct loss loss = {.code = why->code};
+
+	snprintf(loss.text, sizeof(loss.text), "%s", why->text);
+	for (; loss.count < router->ancestor_count; loss.count++)
+		loss.ids[loss.count] = router->ancestors[loss.count];
+	while (loss.count > 0) {
+		spread_loss(router, router->parent, &loss);
+		collect_above(router, &loss);
 	}
 }
 

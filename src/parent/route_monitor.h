@@ -25,3 +25,5 @@ void route_monitor_refuse(struct router *router, uint32_t id, const mitogen_erro
  * elsewhere, and removes their routes. */
 void route_monitor_lose(struct router *router, struct neighbour *neighbour,
 			const mitogen_error *why);
+/* All whom only our parent leads to are lost, as we are detached. */
+void route_monitor_lose_above(struct router *router, const mitogen_error *why);

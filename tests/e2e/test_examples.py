@@ -1,6 +1,7 @@
 """The examples: each is built as its user would build it, and does what it says. What documents
 quote of them is what they are."""
 
+import os
 import re
 import subprocess
 
@@ -39,6 +40,17 @@ def test_scatter(example):
 
 def test_siblings(example):
     assert example("siblings") == "listener heard: hello, sibling\n"
+
+
+def test_detached(example, directories):
+    path = directories / "detached"
+    os.mkfifo(path)
+    (program,) = re.fullmatch(r"process (\d+) goes on alone\n", example("detached", path)).groups()
+    ended, other = re.fullmatch(
+        r"process (\d+) has ended, process (\d+) has not\n", path.read_text()
+    ).groups()
+    assert ended == program
+    assert other != program
 
 
 @pytest.fixture

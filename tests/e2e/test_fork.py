@@ -49,15 +49,15 @@ def test_m2_buffered_output_is_written_once(program, directories):
         assert file.read() == b"before after"
 
 
-def test_m2_children_end_with_a_server_that_is_killed(scenario):
+def test_m2_a_server_that_is_killed(scenario):
     assert scenario("forks", "server_is_killed") == (
-        "mitogen: error: the fork server was killed by SIGKILL, and its children with it\n"
+        "mitogen: error: the fork server was killed by SIGKILL; its children are given up\n"
     )
 
 
 def test_m2_a_server_that_hangs_does_not_keep_the_program(scenario):
     assert scenario("forks", "server_is_stopped") == (
-        "mitogen: error: the fork server was killed by SIGKILL, and its children with it\n"
+        "mitogen: error: the fork server was killed by SIGKILL; its children are given up\n"
     )
 
 

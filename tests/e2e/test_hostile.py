@@ -46,6 +46,11 @@ def test_floods(attack, name):
     attack(name)
 
 
+def test_child_that_detaches_itself(attack):
+    line = "mitogen: warning: context 1 may not send to handle 109: refused\n"
+    assert attack("detaches_itself") == 2 * line
+
+
 def test_child_that_stops_reading(attack):
     attack("stops_reading")
 

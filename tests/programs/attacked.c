@@ -298,6 +298,15 @@ static void floods(void)
 	expect_memory_below(MUCH);
 }
 
+/* Goes on as a child, and ends as one. */
+static void detaches_itself(void)
+{
+	mitogen_context hostile = start_hostile();
+
+	EXPECT_OK(mitogen_call(hostile, "detach_itself", NULL, &err));
+	EXPECT_OK(mitogen_call(hostile, "detach_itself", NULL, &err));
+}
+
 static void begins_many_messages(void)
 {
 	mitogen_context hostile = start_hostile(), other = mitogen_local(router, &err);
@@ -375,6 +384,7 @@ int main(int argc, char **argv)
 		{"names_other_ports", names_other_ports},
 		{"leaves_flooders", leaves_flooders},
 		{"floods", floods},
+		{"detaches_itself", detaches_itself},
 		{"begins_many_messages", begins_many_messages},
 		{"replies_too_much", replies_too_much},
 		{"never_ends_replies", never_ends_replies},

@@ -443,7 +443,7 @@ static void many_at_once(void)
 	}
 }
 
-/* Its children end with it; other methods go on. */
+/* Its children are given up; other methods go on. */
 static void server_is_killed(void)
 {
 	mitogen_context child, other;
@@ -459,7 +459,7 @@ static void server_is_killed(void)
 		;
 	EXPECT_FAILURE(
 		err.code, MITOGEN_ERR_LOST,
-		"fork.1: get_entry: the context was lost: its process was killed by SIGKILL");
+		"fork.1: get_entry: the context was lost: its process has lost its fork server");
 	child = mitogen_fork(router, &err);
 	EXPECT_FAILURE(mitogen_context_wait(child, &err), MITOGEN_ERR_CONNECT,
 		       "fork.3 could not be started: the fork server was killed by SIGKILL");

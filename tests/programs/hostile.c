@@ -261,6 +261,14 @@ static void flood_for_ever(struct request *request)
 	flood();
 }
 
+/* Says that it is let go, which nobody has asked it to. */
+static void detach_itself(struct request *request)
+{
+	begin(RAW_DEAD, RAW_DETACHING);
+	send_frame();
+	reply_nil(request);
+}
+
 /* Ends itself; others keep the stream, enough of them to write whenever it takes something. */
 static void leave_flooders(struct request *request)
 {
@@ -352,6 +360,7 @@ static const struct behaviour functions[] = {
 	{"name_port", name_port},
 	{"stop_reading", stop_reading},
 	{"flood_for_ever", flood_for_ever},
+	{"detach_itself", detach_itself},
 	{"leave_flooders", leave_flooders},
 	{"begin_messages", begin_messages},
 	{"reply_too_much", reply_too_much},

@@ -189,10 +189,16 @@ static void note_signal(struct process *to, int signal_number, bool group)
 	sent_to_group = group;
 }
 
+static void forget(struct process *to)
+{
+	assert_ptr_equal(to->kept, &sent_signal);
+	sent_signal = 0;
+}
+
 /* Nothing is done to a process that somebody else keeps, but by that. */
 static void a_process_of_another(void **state)
 {
-	static const struct process_keeper keeper = {.signal = note_signal};
+	static const struct process_keeper keeper = {.signal = note_signal, .release = forget};
 
 	(void)state;
 	process_entrust(&process, &keeper, &sent_signal, on_ended);
@@ -208,6 +214,30 @@ static void a_process_of_another(void **state)
 	assert_false(process_is_alive(&process));
 	process_signal(&process, SIGTERM, true);
 	assert_int_equal(sent_signal, SIGKILL);
+	process_entrust(&process, &keeper, &sent_signal, on_ended);
+	process.pid = getpid();
+	assert_int_equal(process_release(&process), 0);
+	assert_int_equal(sent_signal, 0);
+	assert_false(process_is_alive(&process));
+	assert_int_equal(ends, 1);
+}
+
+/* It is reaped by whoever asked for it back. */
+static void a_process_that_is_let_go(void **state)
+{
+	int status;
+	pid_t pid;
+
+	(void)state;
+	start(3, 0);
+	pid = process.pid;
+	assert_int_equal(process_release(&process), pid);
+	assert_false(process_is_alive(&process));
+	let_go();
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	pump(&broker);
+	assert_int_equal(ends, 0);
+	assert_no_child();
 }
 
 static void one_that_could_not_be_made(void **state)
@@ -293,6 +323,8 @@ static int run_all(const char *name, void *state)
 							 state),
 		cmocka_unit_test_prestate_setup_teardown(an_interrupted_wait_goes_on, setup,
 							 teardown, state),
+		cmocka_unit_test_prestate_setup_teardown(a_process_that_is_let_go, setup, teardown,
+							 state),
 	};
 
 	return cmocka_run_group_tests_name(name, tests, NULL, NULL);

@@ -306,18 +306,48 @@ static void its_children_may_end_first(void **state)
 	assert_int_equal(status, 0);
 }
 
-static void its_children_end_with_it(void **state)
+/* Nobody is told of its end, nor waits for it. */
+static void one_that_is_released(void **state)
 {
-	char byte;
+	const struct fork_packet packet = {.kind = FORK_RELEASE, .number = 1};
+	int status, released;
+	char out[4] = "";
 
 	(void)state;
 	start();
 	ask(1);
 	hear(FORK_STARTED, 1);
-	assert_int_equal(kill(server.pid, SIGKILL), 0);
-	assert_int_equal(read(messages, &byte, 1), 0);
+	tell(&packet, NULL, 3);
+	tell(&packet, NULL, 3); /* nobody any more */
+	released = stream;
+	fd_close(messages);
+	assert_int_equal(WEXITSTATUS(status_of(2, "e5")), 5);
+	fd_close(server.socket);
+	assert_int_equal(waitpid(server.pid, &status, 0), server.pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(write(released, "p", 1), 1);
+	assert_int_equal(read(released, out, 3), 3);
+	assert_string_equal(out, "out");
+	fd_close(released);
+}
+
+/* Its zombie is nobody's either. */
+static void one_that_is_released_and_ends(void **state)
+{
+	const struct fork_packet packet = {.kind = FORK_RELEASE, .number = 1};
+	pid_t pid;
+
+	(void)state;
+	start();
+	ask(1);
+	pid = hear(FORK_STARTED, 1);
+	tell(&packet, NULL, 3);
 	drop_child();
-	fork_server_stop(&server);
+	while (kill(pid, 0) == 0)
+		usleep(1000);
+	assert_int_equal(errno, ESRCH);
+	assert_int_equal(WEXITSTATUS(status_of(2, "e5")), 5);
+	end();
 }
 
 /* Numbers that were made in advance are not those of two processes. */
@@ -388,7 +418,8 @@ int main(void)
 		cmocka_unit_test(a_fork_that_fails),
 		cmocka_unit_test(a_server_that_cannot_be_made),
 		cmocka_unit_test(its_children_may_end_first),
-		cmocka_unit_test(its_children_end_with_it),
+		cmocka_unit_test(one_that_is_released),
+		cmocka_unit_test(one_that_is_released_and_ends),
 		cmocka_unit_test(copies_have_random_numbers_of_their_own),
 		cmocka_unit_test(stops_without_children),
 		cmocka_unit_test(not_beside_another_thread),

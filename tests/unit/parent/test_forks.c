@@ -252,11 +252,11 @@ static void the_server_is_killed(void **state)
 	kill(server.pid, SIGKILL);
 	pump_until_ends(3);
 	for (int i = 0; i < 3; i++) {
-		assert_int_equal(WTERMSIG(statuses[i]), SIGKILL);
+		assert_int_equal(statuses[i], PROCESS_GIVEN_UP);
 		drop(i);
 	}
-	assert_string_equal(logged, "the fork server was killed by SIGKILL, and its children with "
-				    "it\n");
+	assert_string_equal(logged, "the fork server was killed by SIGKILL; its children are given "
+				    "up\n");
 	assert_int_equal(forks_start(&router, &processes[3], on_ended, &launched[3], &err),
 			 MITOGEN_ERR_CONNECT);
 	assert_string_equal(err.text, "the fork server was killed by SIGKILL");
@@ -287,10 +287,13 @@ static void closing_waits_for_children(void **state)
 /* When the time for children is over, and a second for the server. */
 static void closing_does_not_wait_for_a_server_that_hangs(void **state)
 {
+	pid_t pid;
+
 	(void)state;
 	start(0);
 	while (processes[0].pid == 0)
 		pump_once(&router.broker, -1);
+	pid = processes[0].pid;
 	kill(server.pid, SIGSTOP);
 	process_signal(&processes[0], SIGKILL, true);
 	router_close(&router, false);
@@ -298,7 +301,76 @@ static void closing_does_not_wait_for_a_server_that_hangs(void **state)
 	assert_int_equal(ends, 0);
 	jumped_ms = 2000;
 	pump_until_ends(1);
-	assert_int_equal(WTERMSIG(statuses[0]), SIGKILL);
+	assert_int_equal(statuses[0], PROCESS_GIVEN_UP);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	drop(0);
+}
+
+static pid_t release_first(void)
+{
+	pid_t pid;
+
+	start(0);
+	start(1);
+	while (processes[1].pid == 0)
+		pump_once(&router.broker, -1);
+	pid = processes[0].pid;
+	assert_int_equal(process_release(&processes[0]), 0);
+	assert_false(process_is_alive(&processes[0]));
+	return pid;
+}
+
+/* Nobody waits for it; it lives on when the server has ended. */
+static void one_that_is_released(void **state)
+{
+	pid_t pid = release_first();
+
+	(void)state;
+	end_child(1, 4);
+	pump_until_ends(1);
+	router_close(&router, false);
+	while (closed == 0)
+		pump_once(&router.broker, -1);
+	assert_int_equal(ends, 1);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	drop(0);
+	drop(1);
+}
+
+/* The server hears of it before it ends. */
+static void one_that_is_released_at_last(void **state)
+{
+	pid_t pid;
+
+	(void)state;
+	start(0);
+	while (processes[0].pid == 0)
+		pump_once(&router.broker, -1);
+	pid = processes[0].pid;
+	sys.sendmsg = not_now;
+	process_signal(&processes[0], SIGTERM, false);
+	process_release(&processes[0]);
+	router_close(&router, false);
+	sys.sendmsg = sendmsg;
+	while (closed == 0)
+		pump_once(&router.broker, -1);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	drop(0);
+}
+
+/* And if it does not hear of it. */
+static void one_that_is_released_too_late(void **state)
+{
+	(void)state;
+	start(0);
+	pump(&router.broker);
+	sys.sendmsg = not_now;
+	process_release(&processes[0]);
+	kill(server.pid, SIGKILL);
+	router_close(&router, false);
+	while (closed == 0)
+		pump_once(&router.broker, -1);
+	sys.sendmsg = sendmsg;
 	drop(0);
 }
 
@@ -315,6 +387,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(closing_waits_for_children, setup, teardown),
 		cmocka_unit_test_setup_teardown(closing_does_not_wait_for_a_server_that_hangs,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(one_that_is_released, setup, teardown),
+		cmocka_unit_test_setup_teardown(one_that_is_released_at_last, setup, teardown),
+		cmocka_unit_test_setup_teardown(one_that_is_released_too_late, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
