@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdio_ext.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -262,8 +261,8 @@ __attribute__((noreturn)) static void run(int socket, void (*run_child)(void))
 	struct server server = {.socket = socket, .run_child = run_child, .fds = {-1, -1, -1}};
 
 	fd_blank_all(socket);
-	fflush(NULL); /* what the program has in its buffers is written by itself alone */
-	__fpurge(stdin);
+	fflush(NULL);  /* what the program has in its buffers is written by itself alone */
+	fflush(stdin); /* and what it has read is for itself alone */
 	setsid();
 	set_signals(wake_up);
 	server.owner = getppid();
