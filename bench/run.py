@@ -76,6 +76,16 @@ SERIES = {
     "many-2000.broadcast.self": ("ms", "the same call to 2,000 children, a static glibc program"),
     "many-2000.gone.agent": ("ms", "2,000 children ended and reaped, the agent"),
     "many-2000.gone.self": ("ms", "2,000 children ended and reaped, a static glibc program"),
+    "loaded.1.idle": ("µs", "call, one hop, any CPU"),
+    "loaded.1.from": ("µs", "call, while a program there writes"),
+    "loaded.1.to": ("µs", "call, while a program there reads"),
+    "loaded.3.idle": ("µs", "call, 3 hops, any CPU"),
+    "loaded.3.from": ("µs", "call, 3 hops, while a program there writes"),
+    "loaded.3.to": ("µs", "call, 3 hops, while a program there reads"),
+    "relay.1.from": ("MiB/s", "what that program writes"),
+    "relay.1.to": ("MiB/s", "what that program reads"),
+    "relay.3.from": ("MiB/s", "what that program writes, 3 hops"),
+    "relay.3.to": ("MiB/s", "what that program reads, 3 hops"),
     "command.ours": ("µs", "mitogen run local -- true"),
     "command.python": ("µs", "python3 -c pass"),
     "size.agent": ("bytes", "the agent"),
@@ -140,6 +150,10 @@ TARGETS = [
     Target("many-300.broadcast.self", at_most=10),
     Target("many-2000.ready.agent", at_most=2000),
     Target("many-2000.ready.self", at_most=2000),
+    Target("loaded.1.from", "loaded.1.idle", at_most=10),
+    Target("loaded.1.to", "loaded.1.idle", at_most=10),
+    Target("loaded.3.from", "loaded.3.idle", at_most=10),
+    Target("loaded.3.to", "loaded.3.idle", at_most=10),
     Target("command.ours", "command.python", at_most=1),
 ]
 
@@ -154,6 +168,7 @@ def commands(build, is_first):
     yield [programs / "outstanding"]
     yield [programs / "argument"]
     yield [programs / "many", "300", "3", AGENT]
+    yield [programs / "loaded"]
     yield [programs / "many", "300", "3"]
     yield [programs / "many", "2000", "1", AGENT]
     yield [programs / "many", "2000", "1"]

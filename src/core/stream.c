@@ -13,6 +13,7 @@
 #include "wire/frame.h"
 
 #define READ_SIZE    (64u * 1024)
+#define DIRECT_MIN   (16u * 1024) /* so much of a payload is worth a read of its own */
 #define FRAME_MAX    (FRAME_HEADER_SIZE + FRAME_PAYLOAD_MAX)
 #define WRITE_FRAMES 64
 #define WRITE_BYTES  (64u * 1024)  /* taken from the queue at a time */
@@ -54,6 +55,7 @@ void stream_close(struct stream *stream)
 	list_remove(&stream->flush.link);
 	stream->events = NULL;
 	sys.free(TAKE_PTR(stream->partial));
+	message_unref(TAKE_PTR(stream->incoming));
 	drop_all(stream);
 }
 
@@ -70,8 +72,8 @@ static void end(struct stream *stream, const char *why)
 
 /* ---- Reading ---- */
 
-/* Consumes one frame at data. 1: done, *ret_size bytes; 0: incomplete; -1: stop. */
-static int take_frame(struct stream *stream, const uint8_t *data, size_t size, size_t *ret_size)
+/* From a header that has come: 1 and *ret_size, the message waits for its payload; 0: incomplete; -1: stop. */
+static int begin_frame(struct stream *stream, const uint8_t *data, size_t size, size_t *ret_size)
 {
 	struct frame_header header;
 	enum frame_result result = frame_decode(data, size, &header);
@@ -81,7 +83,7 @@ static int take_frame(struct stream *stream, const uint8_t *data, size_t size, s
 		end(stream, frame_result_text(result));
 		return -1;
 	}
-	if (result == FRAME_INCOMPLETE || size < FRAME_HEADER_SIZE + header.length)
+	if (result == FRAME_INCOMPLETE)
 		return 0;
 	m = message_new(header.length);
 	if (!m) {
@@ -89,34 +91,62 @@ static int take_frame(struct stream *stream, const uint8_t *data, size_t size, s
 		return -1;
 	}
 	m->header = header;
-	memcpy(m->payload, data + FRAME_HEADER_SIZE, header.length);
-	*ret_size = FRAME_HEADER_SIZE + header.length;
+	stream->incoming = m;
+	stream->incoming_size = 0;
+	*ret_size = FRAME_HEADER_SIZE;
+	return 1;
+}
+
+/* What is missing of the payload that comes. */
+static size_t missing(const struct stream *stream)
+{
+	return stream->incoming ? stream->incoming->size - stream->incoming_size : 0;
+}
+
+/* So much more of its payload is there. False: stop. */
+static bool grow_frame(struct stream *stream, size_t size)
+{
+	stream->incoming_size += size;
+	if (missing(stream) > 0)
+		return true;
 	stream->frames_in++;
-	return stream->events->frame(stream, m) ? 1 : -1;
+	return stream->events->frame(stream, TAKE_PTR(stream->incoming));
+}
+
+static size_t copy_payload(struct stream *stream, const uint8_t *data, size_t size)
+{
+	size_t n = size < missing(stream) ? size : missing(stream);
+
+	memcpy(stream->incoming->payload + stream->incoming_size, data, n);
+	return n;
 }
 
 /* Returns how many bytes were consumed, or -1: stop. */
 static ptrdiff_t consume(struct stream *stream, const uint8_t *data, size_t size)
 {
-	size_t done = 0, taken = 0;
+	size_t done = 0;
 
 	while (done < size) {
-		int r;
+		size_t taken = 0;
+		ptrdiff_t n = 0;
 
 		if (stream->greeting) {
-			ptrdiff_t n = stream->events->greeting(stream, data + done, size - done);
-
-			if (n <= 0)
-				return n < 0 ? n : (ptrdiff_t)done;
-			done += (size_t)n;
-			continue;
+			n = stream->events->greeting(stream, data + done, size - done);
+			taken = n > 0 ? (size_t)n : 0;
+		} else if (!stream->incoming) {
+			n = begin_frame(stream, data + done, size - done, &taken);
 		}
-		r = take_frame(stream, data + done, size - done, &taken);
-		if (r < 0)
+		if (n < 0)
 			return -1;
-		if (r == 0)
-			break;
 		done += taken;
+		if (stream->incoming) {
+			taken = copy_payload(stream, data + done, size - done);
+			done += taken;
+			if (!grow_frame(stream, taken))
+				return -1;
+		} else if (n == 0) {
+			break;
+		}
 	}
 	return (ptrdiff_t)done;
 }
@@ -133,6 +163,37 @@ static int keep_partial(struct stream *stream, const uint8_t *data, size_t size)
 	return 0;
 }
 
+static ptrdiff_t read_bytes(struct stream *stream, void *data, size_t size)
+{
+	return stream->is_socket ? sys.recv(stream->in.fd, data, size, 0)
+				 : sys.read(stream->in.fd, data, size);
+}
+
+/* A read has failed. True: another one may not. */
+static bool read_failed(struct stream *stream, ptrdiff_t n, int error)
+{
+	bool is_inside = stream->incoming || (stream->partial && !stream->greeting);
+
+	if (n == 0)
+		end(stream, is_inside ? "the stream ended inside a frame" : NULL);
+	else if (error != EAGAIN && error != EINTR)
+		end(stream, error == ECONNRESET ? NULL : strerror(error));
+	return n < 0 && error == EINTR;
+}
+
+/* A large part of a payload, to where it belongs. True: there may be more. */
+static bool read_payload(struct stream *stream)
+{
+	uint8_t *to = stream->incoming->payload + stream->incoming_size;
+	size_t size = missing(stream);
+	ptrdiff_t n = read_bytes(stream, to, size);
+
+	if (n <= 0)
+		return read_failed(stream, n, errno);
+	stream->bytes_in += (uint64_t)n;
+	return grow_frame(stream, (size_t)n) && (size_t)n == size;
+}
+
 /* One read. True: there may be more. */
 static bool read_some(struct stream *stream)
 {
@@ -140,25 +201,14 @@ static bool read_some(struct stream *stream)
 	size_t before = stream->partial_size, size;
 	ptrdiff_t n, done;
 
-	if (before > 0) {
+	if (missing(stream) >= DIRECT_MIN)
+		return read_payload(stream);
+	n = read_bytes(stream, buffer + before, READ_SIZE);
+	if (n <= 0)
+		return read_failed(stream, n, errno);
+	if (before > 0)
 		memcpy(buffer, stream->partial, before);
-		sys.free(TAKE_PTR(stream->partial));
-	}
-	n = stream->is_socket ? sys.recv(stream->in.fd, buffer + before, READ_SIZE, 0)
-			      : sys.read(stream->in.fd, buffer + before, READ_SIZE);
-	if (n <= 0) {
-		int error = errno;
-
-		if (before > 0 && keep_partial(stream, buffer, before) < 0)
-			end(stream, "out of memory");
-		else if (n == 0)
-			end(stream, before > 0 && !stream->greeting
-					    ? "the stream ended inside a frame"
-					    : NULL);
-		else if (error != EAGAIN && error != EINTR)
-			end(stream, error == ECONNRESET ? NULL : strerror(error));
-		return n < 0 && error == EINTR;
-	}
+	sys.free(TAKE_PTR(stream->partial));
 	stream->bytes_in += (uint64_t)n;
 	size = before + (size_t)n;
 	done = consume(stream, buffer, size);

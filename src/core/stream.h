@@ -48,8 +48,10 @@ struct stream {
 	bool is_broken;         /* for writing; what the neighbour sent before is still read */
 	const char *why_broken; /* or NULL: the neighbour has closed it */
 
-	uint8_t *partial; /* an incomplete frame, or NULL */
+	uint8_t *partial; /* an incomplete frame header, or greeting, or NULL */
 	size_t partial_size;
+	struct mitogen_message *incoming; /* a frame of whose payload so much is there, or NULL */
+	size_t incoming_size;
 
 	struct queue queue;
 	struct list writing;  /* taken from it; messages of one frame each */

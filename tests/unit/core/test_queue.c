@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "base/random.h"
 #include "base/sys.h"
 #include "core/queue.h"
 #include "core/verify.h"
@@ -280,6 +281,226 @@ static void without_memory(void **state)
 	assert_string_equal(take_all(), "ab");
 }
 
+/* ---- Against a simple model ---- */
+
+#define STEPS   20000
+#define SOURCES 3u
+#define PORTS   3u
+#define FLOWS   (SOURCES * PORTS)
+#define WAITING 3000
+
+struct item { /* what waits, as the model has it */
+	struct mitogen_message *m;
+	uint64_t came, round; /* round 0: a normal frame */
+};
+
+struct wall { /* a barrier */
+	struct mitogen_message *m;
+	uint64_t came;
+	uint32_t source; /* of everything from this one; SOURCES: of all */
+};
+
+static struct model {
+	struct item items[WAITING];
+	struct wall walls[WAITING];
+	size_t count, wall_count;
+	struct {
+		uint64_t round; /* 0: in none that is left */
+		size_t left;
+	} flows[FLOWS];
+	uint64_t clock;
+} model;
+
+static unsigned roll(unsigned sides)
+{
+	return (unsigned)rand() / 7 % sides;
+}
+
+static size_t item_size(const struct mitogen_message *m)
+{
+	return FRAME_HEADER_SIZE + m->size;
+}
+
+/* The first round of which something waits, or 0. */
+static uint64_t first_round(void)
+{
+	uint64_t first = 0;
+
+	for (size_t i = 0; i < model.count; i++)
+		if (model.items[i].round && (!first || model.items[i].round < first))
+			first = model.items[i].round;
+	return first;
+}
+
+static uint64_t round_of(const struct mitogen_message *m)
+{
+	unsigned flow = m->header.src_id * PORTS + m->header.handle;
+
+	if (!model.flows[flow].round) {
+		model.flows[flow].round = first_round() ? first_round() : 1;
+		model.flows[flow].left = QUEUE_TURN;
+	}
+	if (model.flows[flow].left < item_size(m)) {
+		model.flows[flow].round++;
+		model.flows[flow].left += QUEUE_TURN;
+	}
+	model.flows[flow].left -= item_size(m);
+	return model.flows[flow].round;
+}
+
+static void model_add(struct mitogen_message *m)
+{
+	uint64_t round = m->header.flags & FRAME_BULK ? round_of(m) : 0;
+
+	assert_true(model.count < WAITING);
+	model.items[model.count++] = (struct item){m, model.clock++, round};
+}
+
+static bool is_behind(const struct wall *wall, const struct item *item)
+{
+	return item->round && item->came < wall->came &&
+	       (wall->source == SOURCES || item->m->header.src_id == wall->source);
+}
+
+/* Barriers before which nothing is left become normal frames. */
+static void model_pass(void)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < model.wall_count; i++) {
+		struct wall wall = model.walls[i];
+		bool waits = false;
+
+		for (size_t j = 0; j < model.count; j++)
+			waits |= is_behind(&wall, &model.items[j]);
+		if (waits)
+			model.walls[kept++] = wall;
+		else
+			model_add(wall.m);
+	}
+	model.wall_count = kept;
+}
+
+static struct mitogen_message *model_take(void)
+{
+	struct item *first = NULL, next;
+
+	for (size_t i = 0; i < model.count; i++) {
+		struct item *item = &model.items[i];
+
+		if (!first || item->round < first->round ||
+		    (item->round == first->round && item->came < first->came))
+			first = item;
+	}
+	if (!first)
+		return NULL;
+	next = *first;
+	*first = model.items[--model.count];
+	for (unsigned i = 0; i < FLOWS; i++)
+		if (!first_round() || model.flows[i].round < first_round())
+			model.flows[i].round = 0;
+	if (next.round)
+		model_pass();
+	return next.m;
+}
+
+static void add_random(void)
+{
+	static const size_t sizes[] = {0, 1, 100, 5000, 32768, FRAME_PAYLOAD_MAX};
+	uint32_t source = roll(SOURCES), port = roll(PORTS);
+	size_t size = roll((unsigned)sizes[roll(6)] + 1);
+	struct mitogen_message *m = named('x', source, port, size);
+
+	if (port == 0)
+		m->header.flags = 0;
+	assert_int_equal(queue_add(&queue, m), 0);
+	model_add(m);
+}
+
+static void add_random_barrier(void)
+{
+	struct mitogen_message *m = named('!', 9, 1, 10);
+	uint32_t source = roll(SOURCES + 1);
+	struct id_block block = {source, 1};
+	struct id_blocks sources = {&block, 1};
+
+	m->header.flags = 0;
+	assert_int_equal(queue_add_behind(&queue, m, source < SOURCES ? &sources : NULL), 0);
+	model.walls[model.wall_count++] = (struct wall){m, model.clock++, source};
+	model_pass();
+}
+
+static void take_one(void)
+{
+	struct mitogen_message *expected = model_take();
+	size_t left;
+
+	assert_ptr_equal(queue_take(&queue, &left), expected);
+	message_unref(expected);
+}
+
+static void seed_from_environment(void)
+{
+	const char *given = getenv("MITOGEN_TEST_SEED");
+	unsigned seed = given ? (unsigned)strtoul(given, NULL, 10) : random_u32();
+
+	print_message("# MITOGEN_TEST_SEED=%u\n", seed);
+	srand(seed);
+}
+
+/* Sources, ports, sizes, barriers in any order, with little and much that waits. */
+static void in_the_order_of_a_simple_model(void **state)
+{
+	(void)state;
+	seed_from_environment();
+	model = (struct model){0};
+	for (int i = 0; i < STEPS; i++) {
+		bool fills = i / 500 % 2 == 0; /* for a while more comes than goes */
+
+		if (roll(100) < 2)
+			add_random_barrier();
+		else if (roll(100) < (fills ? 54u : 46u) && model.count < WAITING - 100)
+			add_random();
+		else
+			take_one();
+	}
+	while (model.count > 0)
+		take_one();
+	assert_int_equal(model.wall_count, 0);
+	assert_string_equal(take_all(), "");
+}
+
+/* Of those that always have something no one is ahead of another by more than two turns, whatever the
+ * sizes of their frames, and whoever comes and goes beside them. */
+static void no_flow_gets_more_than_its_share(void **state)
+{
+	enum {
+		GREEDY = 4
+	};
+	uint64_t gone[GREEDY] = {0};
+
+	(void)state;
+	seed_from_environment();
+	for (int i = 0; i < STEPS; i++) {
+		struct mitogen_message *m;
+		uint32_t source;
+		size_t left;
+
+		for (uint32_t flow = 0; flow < GREEDY; flow++)
+			while (queue_flow_bytes(&queue, flow, 1, 1) < 2 * QUEUE_TURN)
+				add_bulk('g', flow, 1, flow ? roll(1 << (4 * flow + 4)) : 9);
+		if (roll(3) == 0)
+			add_bulk('o', GREEDY + roll(5), roll(3), roll(FRAME_PAYLOAD_MAX + 1));
+		m = queue_take(&queue, &left);
+		source = m->header.src_id;
+		if (source < GREEDY)
+			gone[source] += item_size(m);
+		message_unref(m);
+		for (uint32_t flow = 0; flow < GREEDY && source < GREEDY; flow++)
+			assert_true(gone[source] <= gone[flow] + 2 * QUEUE_TURN);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -300,6 +521,8 @@ int main(void)
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(dropped_as_a_whole, setup, teardown),
 		cmocka_unit_test_setup_teardown(without_memory, setup, teardown),
+		cmocka_unit_test_setup_teardown(in_the_order_of_a_simple_model, setup, teardown),
+		cmocka_unit_test_setup_teardown(no_flow_gets_more_than_its_share, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
