@@ -271,7 +271,6 @@ void handles_deliver(struct router *router, struct mitogen_message *frame, struc
 	if (frame->failure && !handle->ops->takes_spoiled)
 		frame->header.kind = FRAME_DEAD;
 	frame->router_ref = router->api_ref;
-	frame->from = from;
 	handle->ops->receive(router, handle, frame);
 }
 

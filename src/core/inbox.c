@@ -16,6 +16,7 @@ struct account { /* what the contexts behind one neighbour have us keep */
 	size_t bytes;
 	size_t ahead; /* that they may send, all together */
 	unsigned sources;
+	bool is_full; /* has been said */
 };
 
 struct inbox_source {
@@ -54,8 +55,13 @@ static int take_account(struct router *router, const struct neighbour *from, str
 		node = &account->by_id;
 	}
 	account = MAP_OWNER(node, struct account, by_id);
-	if (account->sources == INBOX_SOURCES_MAX)
+	if (account->sources == INBOX_SOURCES_MAX) {
+		if (!account->is_full)
+			log_write(LOG_WARNING, "%s: too many contexts there send at the same time",
+				  from->name);
+		account->is_full = true;
 		return MITOGEN_ERR_REFUSED;
+	}
 	account->sources++;
 	*ret = account;
 	return 0;
@@ -63,7 +69,10 @@ static int take_account(struct router *router, const struct neighbour *from, str
 
 static void drop_account(struct router *router, struct account *account)
 {
-	if (!account || --account->sources > 0)
+	if (!account)
+		return;
+	account->is_full = false;
+	if (--account->sources > 0)
 		return;
 	map_remove(&router->inboxes.accounts, &account->by_id);
 	sys.free(account);
@@ -104,10 +113,10 @@ static struct inbox_source *find_source(const struct inbox *inbox, uint32_t id)
 }
 
 /* 0 and *ret, or a code. */
-static int open_source(struct inbox *inbox, uint32_t id, const struct neighbour *from,
-		       struct inbox_source **ret)
+static int open_source(struct inbox *inbox, uint32_t id, struct inbox_source **ret)
 {
 	struct router *router = inbox->router;
+	const struct neighbour *from = routes_neighbour(router, id);
 	struct context *context = context_of_id(router, id);
 	struct inbox_source *source = sys.calloc(1, sizeof(*source));
 	int r = MITOGEN_ERR_MEMORY;
@@ -221,8 +230,6 @@ static void source_ended(struct inbox_source *source, struct mitogen_message *m)
 
 static void refuse(struct router *router, struct mitogen_message *m, int code, const char *why)
 {
-	log_write(LOG_WARNING, "context %u sent a value to handle %u that was refused: %s",
-		  m->header.src_id, m->header.handle, why);
 	router_reply_dead(router, m, code, why);
 	message_unref(m);
 }
@@ -233,11 +240,15 @@ static void refuse_value(struct inbox_source *source, struct mitogen_message *m,
 {
 	source->is_closed = true;
 	source->refused = code;
+	log_write(LOG_WARNING, "context %u sent a value to handle %u that was refused: %s",
+		  m->header.src_id, m->header.handle, why);
 	refuse(source->router, m, code, why);
 }
 
-static void cheats(struct inbox_source *source, struct neighbour *from)
+static void cheats(struct inbox_source *source)
 {
+	struct neighbour *from = routes_neighbour(source->router, source->by_id.key);
+
 	log_write(LOG_ERROR, "context %u sent more than it was granted", source->by_id.key);
 	if (from && !from->is_parent)
 		neighbour_fail(from, "it sent more than it was granted");
@@ -250,7 +261,7 @@ static void take_value(struct inbox_source *source, struct mitogen_message *m)
 
 	/* the last value may reach beyond the credit, or a large one could never be sent */
 	if (!source->is_closed && source->window.received >= source->window.granted)
-		cheats(source, m->from);
+		cheats(source);
 	if (source->is_closed) {
 		router_reply_dead(source->router, m, MITOGEN_ERR_CLOSED, "the sender is closed");
 		message_unref(m);
@@ -283,7 +294,7 @@ static void take_result(struct inbox_source *source, struct mitogen_message *m)
 /* There is no source to remember that something of it was refused: all that it sends is. */
 static void refuse_source(struct router *router, struct mitogen_message *m, int code)
 {
-	struct neighbour *from = m->from;
+	struct neighbour *from = routes_neighbour(router, m->header.src_id);
 
 	if (code != MITOGEN_ERR_MEMORY) {
 		refuse(router, m, code,
@@ -303,7 +314,7 @@ static void receive(struct router *router, struct handle *handle, struct mitogen
 	int r = 0;
 
 	if (!source)
-		r = open_source(inbox, m->header.src_id, m->from, &source);
+		r = open_source(inbox, m->header.src_id, &source);
 	if (r < 0)
 		refuse_source(router, m, r);
 	else if (m->header.kind == FRAME_DEAD ||
@@ -350,7 +361,7 @@ int inbox_open(struct router *router, struct inbox *inbox, uint32_t number,
 	r = handles_add(router, &inbox->handle, number, &inbox_handle_ops, respondent);
 	if (r < 0 || !respondent)
 		return r;
-	r = open_source(inbox, respondent->id, routes_neighbour(router, respondent->id), &source);
+	r = open_source(inbox, respondent->id, &source);
 	if (r < 0)
 		inbox_close(inbox);
 	return r;

@@ -33,8 +33,7 @@ struct mitogen_message {
 	bool is_relayed;           /* counted in core/relay.h */
 
 	/* for whom it was delivered */
-	struct neighbour *from; /* over whose stream it came, while it is received; or NULL */
-	uint32_t router_ref;    /* the number of its public handle; it may be gone */
+	uint32_t router_ref; /* the number of its public handle; it may be gone */
 	void *tag;
 	mitogen_event event;
 	uint32_t process_ref; /* of an event: the number of the public handle */

@@ -51,6 +51,18 @@ def test_child_that_detaches_itself(attack):
     assert attack("detaches_itself") == 2 * line
 
 
+@pytest.mark.parametrize(
+    "name", ["overfills_a_receiver", "sends_from_all_its_ids", "ends_again_and_again"]
+)
+def test_floods_of_values(attack, name):
+    attack(name)
+
+
+@pytest.mark.parametrize("name", ["answers_a_channel_twice", "sends_to_a_channel_of_another"])
+def test_channels_with_those_who_lie(attack, name):
+    attack(name)
+
+
 def test_child_that_stops_reading(attack):
     attack("stops_reading")
 

@@ -357,6 +357,116 @@ static void replies_too_much(void)
 	expect_memory_below(LITTLE);
 }
 
+/* ---- Receivers ---- */
+
+/* What comes from there: how many values, and how many failures, the last of which is in err. */
+static void take_values(mitogen_receiver receiver, int *ret_values, int *ret_failures)
+{
+	*ret_values = *ret_failures = 0;
+	for (;;) {
+		MITOGEN_AUTO(message, m);
+		mitogen_bytes bytes;
+
+		if (mitogen_receiver_get(receiver, &m, 0, &err) != 1)
+			return;
+		if (mitogen_read(m, &err, &bytes) < 0)
+			(*ret_failures)++;
+		else
+			(*ret_values)++;
+	}
+}
+
+/* Calls a function that sends to a receiver of ours until it has, or is lost over it. */
+static mitogen_receiver send_to_receiver(mitogen_context hostile, const char *function)
+{
+	mitogen_receiver receiver = mitogen_receiver_new(router, &err);
+	mitogen_sender sender = mitogen_receiver_sender(receiver, &err);
+
+	if (mitogen_call(hostile, function, NULL, &err, sender.handle) < 0)
+		EXPECT(err.code == MITOGEN_ERR_LOST);
+	return receiver;
+}
+
+static void overfills_a_receiver(void)
+{
+	mitogen_context hostile = start_hostile(), other = mitogen_local(router, &err);
+	mitogen_receiver receiver = send_to_receiver(hostile, "overfill");
+	int values, failures;
+
+	EXPECT(mitogen_call(hostile, "ping", NULL, &err) == MITOGEN_ERR_LOST);
+	take_values(receiver, &values, &failures);
+	EXPECT(values == 8 && failures == 1 && err.code == MITOGEN_ERR_LOST);
+	EXPECT(strstr(err.text, "it sent more than it was granted"));
+	expect_call(other);
+	expect_memory_below(LITTLE);
+}
+
+static void sends_from_all_its_ids(void)
+{
+	mitogen_context hostile = start_hostile(), other = mitogen_local(router, &err);
+	mitogen_receiver receiver = send_to_receiver(hostile, "send_from_all");
+	int values, failures;
+
+	take_values(receiver, &values, &failures);
+	EXPECT(values > 1000 && values < 1200); /* 64 MiB */
+	expect_call(other);
+	expect_memory_below(MUCH);
+}
+
+static void ends_again_and_again(void)
+{
+	mitogen_context hostile = start_hostile(), other = mitogen_local(router, &err);
+	mitogen_receiver receiver = send_to_receiver(hostile, "send_ends");
+	int values, failures;
+
+	take_values(receiver, &values, &failures);
+	EXPECT(values == 0 && failures >= 16384 && failures < 100000);
+	expect_call(other);
+	expect_memory_below(MUCH);
+}
+
+/* So many numbers, the last of them as the result, and nothing else. */
+static void expect_channel(const char *function, int count)
+{
+	mitogen_channel channel = mitogen_channel_open(start_hostile(), function, &err);
+	MITOGEN_AUTO(message, m);
+
+	for (int i = 1; i <= count; i++) {
+		int number;
+
+		EXPECT(mitogen_receiver_get(channel.rx, &m, MITOGEN_FOREVER, &err) == 1);
+		EXPECT_OK(mitogen_read(m, &err, &number));
+		EXPECT(mitogen_message_event(m) ==
+		       (i < count ? MITOGEN_EVENT_NONE : MITOGEN_EVENT_RESULT));
+	}
+	EXPECT_FAILURE(mitogen_receiver_get(channel.rx, &m, MITOGEN_FOREVER, &err),
+		       MITOGEN_ERR_CLOSED, "");
+	mitogen_channel_close(channel);
+}
+
+static void answers_a_channel_twice(void)
+{
+	expect_channel("answer_twice", 2);
+	expect_channel("go_on_behind_the_end", 2);
+}
+
+/* What another one sends to a channel does not come from its callee. */
+static void sends_to_a_channel_of_another(void)
+{
+	mitogen_context victim = start_hostile(), hostile = start_hostile();
+	mitogen_channel channel = mitogen_channel_open(victim, "keep_channel", &err);
+	MITOGEN_AUTO(message, m);
+	int number;
+
+	EXPECT_OK(mitogen_call(victim, "ping", NULL, &err));
+	EXPECT_OK(mitogen_call(hostile, "send_to_ports", NULL, &err, channel.tx.handle));
+	EXPECT_OK(mitogen_call(victim, "answer_kept", NULL, &err));
+	EXPECT(mitogen_receiver_get(channel.rx, &m, MITOGEN_FOREVER, &err) == 1);
+	EXPECT_OK(mitogen_read(m, &err, &number));
+	EXPECT(number == 1 && mitogen_message_event(m) == MITOGEN_EVENT_RESULT);
+	mitogen_channel_close(channel);
+}
+
 /* ---- Streams ---- */
 
 static void stops_reading(void)
@@ -389,6 +499,11 @@ int main(int argc, char **argv)
 		{"replies_too_much", replies_too_much},
 		{"never_ends_replies", never_ends_replies},
 		{"stops_reading", stops_reading},
+		{"overfills_a_receiver", overfills_a_receiver},
+		{"sends_from_all_its_ids", sends_from_all_its_ids},
+		{"ends_again_and_again", ends_again_and_again},
+		{"answers_a_channel_twice", answers_a_channel_twice},
+		{"sends_to_a_channel_of_another", sends_to_a_channel_of_another},
 		{NULL, NULL},
 	};
 	int status;

@@ -332,6 +332,101 @@ static void reply_large_list(struct request *request)
 	send_frame();
 }
 
+/* ---- Values for receivers ---- */
+
+static void send_value(uint32_t handle, uint32_t src, size_t size)
+{
+	begin(RAW_BYTES, handle);
+	frame.src = frame.auth = src;
+	frame.flags = RAW_BULK;
+	frame.reply_to = 7;
+	memset(frame.payload, 'x', size);
+	frame.size = (uint32_t)size;
+	send_frame();
+}
+
+/* (port): 32 MiB, whatever it has credit for. */
+static void overfill(struct request *request)
+{
+	uint32_t handle = (uint32_t)next_number(request);
+
+	for (int i = 0; i < 1024; i++)
+		send_value(handle, self, 32768);
+	reply_nil(request);
+}
+
+static void announce(uint32_t id)
+{
+	begin(RAW_CBOR, RAW_ADD_ROUTE);
+	raw_list(&frame, 2);
+	raw_uint(&frame, id);
+	raw_string(&frame, RAW_TEXT, "below");
+	send_frame();
+}
+
+/* (port): as much from each of our IDs as that may send, 240 MB. */
+static void send_from_all(struct request *request)
+{
+	uint32_t handle = (uint32_t)next_number(request);
+
+	for (uint32_t id = self + 1; id < self + 1000; id++)
+		announce(id);
+	for (int i = 0; i < 4; i++)
+		for (uint32_t id = self; id < self + 1000; id++)
+			send_value(handle, id, 60000);
+	reply_nil(request);
+}
+
+/* (port): what has not begun ends again and again. */
+static void send_ends(struct request *request)
+{
+	uint32_t handle = (uint32_t)next_number(request);
+
+	for (int i = 0; i < 100000; i++)
+		end_output(handle);
+	reply_nil(request);
+}
+
+static void send_number(uint32_t handle, uint64_t number, uint32_t reply_to)
+{
+	begin(RAW_CBOR, handle);
+	frame.flags = RAW_BULK;
+	frame.reply_to = reply_to;
+	raw_uint(&frame, number);
+	send_frame();
+}
+
+/* Through a channel: a value, its result, and what cannot come any more. */
+static void answer_twice(struct request *request)
+{
+	send_number(request->reply_to, 1, 7);
+	send_number(request->reply_to, 2, 0);
+	send_number(request->reply_to, 3, 0);
+	send_number(request->reply_to, 4, 7);
+	end_output(request->reply_to);
+}
+
+/* Says that there is no more, goes on, and answers. */
+static void go_on_behind_the_end(struct request *request)
+{
+	send_number(request->reply_to, 1, 7);
+	end_output(request->reply_to);
+	send_number(request->reply_to, 2, 7);
+	send_number(request->reply_to, 3, 0);
+}
+
+/* Answers when answer_kept is called. */
+static void keep_channel(struct request *request)
+{
+	kept = *request;
+}
+
+static void answer_kept(struct request *request)
+{
+	send_number(kept.reply_to, 1, 0);
+	reply_nil(request);
+}
+
 /* ---- What is asked for ---- */
 
 struct behaviour {
@@ -366,6 +461,13 @@ static const struct behaviour functions[] = {
 	{"reply_too_much", reply_too_much},
 	{"begin_reply", begin_reply},
 	{"reply_large_list", reply_large_list},
+	{"overfill", overfill},
+	{"send_from_all", send_from_all},
+	{"send_ends", send_ends},
+	{"answer_twice", answer_twice},
+	{"go_on_behind_the_end", go_on_behind_the_end},
+	{"keep_channel", keep_channel},
+	{"answer_kept", answer_kept},
 	{NULL, NULL},
 };
 

@@ -31,6 +31,7 @@ enum raw_flag {
 
 enum raw_handle {
 	RAW_CALL_FUNCTION = 101,
+	RAW_ADD_ROUTE = 103,
 	RAW_SHUTDOWN = 106,
 	RAW_DETACHING = 109,
 	RAW_CREDIT = 111,
