@@ -35,33 +35,53 @@ static void put_at_caller(struct inbox *inbox, struct mitogen_message *m)
 
 static const struct inbox_ops caller_ops = {.put = put_at_caller};
 
+/* To a context that is lost already: the result is there at once. 0, or MITOGEN_ERR_MEMORY. */
+static int put_loss(struct receiver *receiver, const struct context *context)
+{
+	struct mitogen_message *m = message_new(0);
+	mitogen_error why;
+
+	if (!m)
+		return MITOGEN_ERR_MEMORY;
+	context_loss(context, &why);
+	error_set_where(&why, context->path, receiver->function);
+	error_prefix(&why, "%s: ", why.where);
+	m->header.src_id = context->id;
+	m->router_ref = receiver->api->ref;
+	message_set_failure(m, &why);
+	put_at_caller(&receiver->inbox, m);
+	return 0;
+}
+
+/* Opens the port, for the callee alone. 0, or MITOGEN_ERR_MEMORY. */
+static int open_port_at_caller(struct receiver *receiver, const char *name, struct context *context)
+{
+	bool is_lost = context->state >= CONTEXT_LOST;
+
+	receiver->function = sys_strdup(name);
+	if (!receiver->function || receiver_open_port(receiver, receiver->api->router, 0,
+						      &caller_ops, is_lost ? NULL : context) < 0)
+		return MITOGEN_ERR_MEMORY;
+	receiver->inbox.function = receiver->function;
+	return is_lost ? put_loss(receiver, context) : 0;
+}
+
 /* The caller's end, before the call is sent. NULL with err and *ret_code set. */
 static struct receiver *open_at_caller(struct api_router *api, struct context *context,
 				       const char *name, mitogen_error *err, int *ret_code)
 {
 	struct receiver *receiver;
 
-	if (context->state >= CONTEXT_LOST) {
-		*ret_code = context_loss(context, err);
-		error_set_where(err, context->path, name);
-		error_prefix(err, "%s: %s: ", context->path, name);
-		return NULL;
-	}
 	if (context->id == api->router->id) {
 		*ret_code = error_set(err, MITOGEN_ERR_USAGE,
 				      "%s: a process has no channel to itself", name);
 		return NULL;
 	}
 	receiver = receiver_add(api);
-	if (receiver) {
-		receiver->function = sys_strdup(name);
-		if (receiver->function &&
-		    receiver_open_port(receiver, api->router, 0, &caller_ops, context) == 0) {
-			receiver->inbox.function = receiver->function;
-			return receiver;
-		}
+	if (receiver && open_port_at_caller(receiver, name, context) == 0)
+		return receiver;
+	if (receiver)
 		receiver_drop(api, receiver);
-	}
 	*ret_code = error_set_memory(err);
 	return NULL;
 }

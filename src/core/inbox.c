@@ -296,13 +296,12 @@ static void refuse_source(struct router *router, struct mitogen_message *m, int 
 {
 	struct neighbour *from = routes_neighbour(router, m->header.src_id);
 
-	if (code != MITOGEN_ERR_MEMORY) {
-		refuse(router, m, code,
-		       "too many contexts behind the same one send at the same time");
-		return;
-	}
-	refuse(router, m, code, "out of memory");
-	if (from)
+	refuse(router, m, code,
+	       code == MITOGEN_ERR_MEMORY ? "out of memory"
+	       : code == MITOGEN_ERR_LOST
+		       ? "the context is lost"
+		       : "too many contexts behind the same one send at the same time");
+	if (code == MITOGEN_ERR_MEMORY && from)
 		neighbour_fail(from, "out of memory");
 }
 

@@ -35,8 +35,8 @@ struct inbox { /* sits in its owner */
 	void *policy_user;
 };
 
-/* As handles_add. A respondent counts as a source from the start: its loss is always told, but for one
- * that is lost already. */
+/* As handles_add. A respondent, not lost yet, counts as a source from the start: its loss is always
+ * told. */
 int inbox_open(struct router *router, struct inbox *inbox, uint32_t number,
 	       const struct inbox_ops *ops, struct context *respondent);
 /* The one with this number, or NULL. */

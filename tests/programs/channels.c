@@ -293,8 +293,8 @@ static void failures(void)
 	EXPECT_OK(mitogen_send(channel.tx, &err, 1));
 	expect_one_failure(channel, MITOGEN_ERR_LOST, "local.1: die: ");
 	EXPECT(strstr(last_failure.text, "killed by SIGKILL"));
-	EXPECT(mitogen_channel_open(child, add, &err, 1, 2).rx.ref == 0);
-	EXPECT(err.code == MITOGEN_ERR_LOST && strstr(err.text, "local.1: add: "));
+	expect_one_failure(mitogen_channel_open(child, add, &err, 1, 2), MITOGEN_ERR_LOST,
+			   "local.1: add: the context was lost: its process was killed");
 	lost = mitogen_local(router, &err, .image = "/nonexistent");
 	expect_one_failure(mitogen_channel_open(lost, add, &err, 1, 2), MITOGEN_ERR_CONNECT,
 			   "/nonexistent");
