@@ -67,6 +67,25 @@ def test_child_that_stops_reading(attack):
     attack("stops_reading")
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "announces_others",
+        "reports_losses_of_others",
+        "asks_for_ids_of_others",
+        "takes_all_ids",
+        "floods_with_requests",
+        "grants_ids",
+        "announces_odd_names",
+        "uses_ids_again",
+        "speaks_for_nobody",
+        "starts_nothing",
+    ],
+)
+def test_c4_lies_about_who_there_is(scenario, program, name):
+    scenario("attacked_routes", name, program("hostile_routes"))
+
+
 # ---- The command ----
 
 

@@ -283,6 +283,10 @@ static void leave_flooders(struct request *request)
 static void begin_messages(struct request *request)
 {
 	for (uint32_t i = 0; i < 900; i++) {
+		if (i > 0) {
+			raw_announce(&frame, self, self + i, "x");
+			send_frame();
+		}
 		begin(RAW_BYTES, RAW_CREDIT);
 		frame.src = frame.auth = self + i;
 		frame.flags = RAW_MORE;

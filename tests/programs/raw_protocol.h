@@ -32,10 +32,13 @@ enum raw_flag {
 enum raw_handle {
 	RAW_CALL_FUNCTION = 101,
 	RAW_ADD_ROUTE = 103,
+	RAW_DEL_ROUTE = 104,
+	RAW_ALLOCATE_ID = 105,
 	RAW_SHUTDOWN = 106,
 	RAW_DETACHING = 109,
 	RAW_CREDIT = 111,
 	RAW_CONFIG = 112,
+	RAW_GRANT_ID = 113,
 };
 
 enum raw_note { /* of exec */
@@ -255,6 +258,16 @@ static inline void raw_call_begin(struct raw_frame *frame, const char *module, c
 static inline void raw_call_end(struct raw_frame *frame)
 {
 	raw_nil(frame);
+}
+
+/* ADD_ROUTE to a parent whose ID is 0. */
+static inline void raw_announce(struct raw_frame *frame, uint32_t src, uint32_t id,
+				const char *name)
+{
+	raw_begin(frame, RAW_CBOR, src, 0, RAW_ADD_ROUTE);
+	raw_list(frame, 2);
+	raw_uint(frame, id);
+	raw_string(frame, RAW_TEXT, name);
 }
 
 /* ---- CBOR out of a frame, which is trusted to have it ---- */
