@@ -20,4 +20,4 @@ struct command {
 	int (*run)(int argc, char **argv); /* argv[0] is the name; returns the exit status */
 };
 
-extern const struct command command_run, command_tree, command_ping;
+extern const struct command command_run, command_tree, command_ping, command_stats;

@@ -21,7 +21,7 @@ static const struct command command_help = {
 };
 
 static const struct command *const commands[] = {&command_run, &command_tree, &command_ping,
-						 &command_help};
+						 &command_stats, &command_help};
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 

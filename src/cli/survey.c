@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/command.h"
 #include "cli/json.h"
@@ -41,39 +42,44 @@ static int take_option(void *owner, int option, const char *value)
 	return EXIT_USAGE;
 }
 
-static void ask(struct survey *survey, struct answer *answer, const char *builtin)
+/* The function's value, or failure, of each process that has not failed yet. */
+static void ask_all(struct survey *survey, const char *function)
 {
-	mitogen_context context = hop_connect(answer->hop, survey->session.router, &answer->error);
-
-	answer->id = mitogen_context_id(context);
-	if (mitogen_call_async(mitogen_within(context, (int)survey->timeout_ms), builtin,
-			       survey->session.receiver, answer, &answer->error) == 0)
-		survey->left++;
-}
-
-static void take(struct answer *answer, mitogen_message *m)
-{
-	mitogen_cursor value;
-
-	if (mitogen_read(m, &answer->error, &value) == 0)
-		answer->message = mitogen_message_ref(m);
-}
-
-static void ask_all(struct survey *survey, const char *builtin)
-{
-	struct hop *hop = survey->options.targets.hops;
 	MITOGEN_AUTO(message, m);
+	int left = 0;
 
-	for (; hop; hop = hop->next) {
+	for (int i = 0; i < survey->count; i++) {
+		struct answer *answer = &survey->answers[i];
+		mitogen_context context =
+			mitogen_within(answer->hop->context, (int)survey->timeout_ms);
+
+		if (answer->error.code == 0 &&
+		    mitogen_call_async(context, function, survey->session.receiver, answer,
+				       &answer->error) == 0)
+			left++;
+	}
+	for (; left > 0 &&
+	       mitogen_receiver_get(survey->session.receiver, &m, MITOGEN_FOREVER, NULL) == 1;
+	     left--) {
+		struct answer *answer = mitogen_message_tag(m);
+		mitogen_cursor value;
+
+		mitogen_message_unref(answer->message);
+		answer->message = NULL;
+		if (mitogen_read(m, &answer->error, &value) == 0)
+			answer->message = mitogen_message_ref(m);
+	}
+}
+
+static void connect_all(struct survey *survey)
+{
+	for (struct hop *hop = survey->options.targets.hops; hop; hop = hop->next) {
 		struct answer *answer = &survey->answers[survey->count++];
 
 		answer->hop = hop;
-		ask(survey, answer, builtin);
+		answer->id = mitogen_context_id(
+			hop_connect(hop, survey->session.router, &answer->error));
 	}
-	for (; survey->left > 0 &&
-	       mitogen_receiver_get(survey->session.receiver, &m, MITOGEN_FOREVER, NULL) == 1;
-	     survey->left--)
-		take(mitogen_message_tag(m), m);
 }
 
 int survey_ask(struct survey *ret, const char *builtin, const char *help, char **argv)
@@ -87,6 +93,8 @@ int survey_ask(struct survey *ret, const char *builtin, const char *help, char *
 	if (r)
 		return r;
 	ret->answers = memory_calloc((size_t)ret->options.targets.hop_count, sizeof(*ret->answers));
+	connect_all(ret);
+	ask_all(ret, "mitogen.ping"); /* so that nothing starts while they are asked */
 	ask_all(ret, builtin);
 	return 0;
 }
@@ -122,12 +130,10 @@ void survey_copy_text(char *out, size_t size, mitogen_bytes text)
 {
 	size_t used = text.size < size - 1 ? text.size : size - 1;
 
-	for (size_t i = 0; i < used; i++) {
-		char c = ((const char *)text.data)[i];
-		bool is_plain = c >= ' ' && c <= '~';
-
-		out[i] = is_plain ? c : '?';
-	}
+	memcpy(out, text.data, used);
+	for (size_t i = 0; i < used; i++)
+		if (out[i] < ' ' || out[i] > '~')
+			out[i] = '?';
 	out[used] = '\0';
 }
 

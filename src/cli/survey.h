@@ -12,8 +12,9 @@
 #define SURVEY_HELP                                                                                \
 	"\n" TARGET_HELP "\n"                                                                      \
 	"options:\n"                                                                               \
-	"  --json               print one JSON object\n"                                           \
-	"  --timeout SECONDS    how long to wait for each of them; 60\n" OPTIONS_OF_ALL_HELP "\n"  \
+	"  --json               print JSON\n"                                                      \
+	"  --timeout SECONDS    how long each may take to connect, and to answer; "                \
+	"60\n" OPTIONS_OF_ALL_HELP "\n"                                                            \
 	"exit status: 4 a process was not reached or lost; 2 wrong usage.\n"
 
 struct answer {
@@ -30,7 +31,6 @@ struct survey {
 	int64_t timeout_ms;
 	struct answer *answers; /* in the order of the hops */
 	int count;
-	int left; /* that have not come yet */
 };
 
 /* Reads the command line, connects, asks. 0; a positive exit status, having said why; or -1: --help or

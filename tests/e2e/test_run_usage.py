@@ -8,7 +8,7 @@ import subprocess
 import pytest
 from conftest import ROOT
 
-COMMANDS = ["run", "tree", "ping"]
+COMMANDS = ["run", "tree", "ping", "stats"]
 MAN = ROOT / "docs" / "man"
 OPTION = re.compile(r"(?<![\w-])--?[a-zA-Z][a-z-]*")
 

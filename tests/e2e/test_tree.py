@@ -131,7 +131,7 @@ def test_process_that_does_not_answer(run, mitogen, tmp_path):
     rows = [line.split() for line in result.stdout.decode().splitlines()[2:]]
     assert sorted(row[-2:] for row in rows) == [["0.2", "MiB"], ["no", "answer"]]
     assert re.fullmatch(
-        rb"mitogen tree: local(#2)?: mitogen\.facts: no answer in time\n", result.stderr
+        rb"mitogen tree: local(#2)?: mitogen\.ping: no answer in time\n", result.stderr
     )
 
 
