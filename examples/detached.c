@@ -36,6 +36,6 @@ int main(int argc, char **argv)
 	/* what it is to do first: afterwards it cannot be reached */
 	if (mitogen_call_no_reply(child, outlive, &err, getpid(), path) == 0 &&
 	    mitogen_context_detach(child, &err) == 0)
-		printf("process %d goes on alone\n", (int)getpid());
+		printf("process %d ends, its child goes on\n", (int)getpid());
 	return mitogen_finish(router, &err);
 }

@@ -45,12 +45,14 @@ int main(int argc, char **argv)
 		bool is_result = mitogen_message_event(m) == MITOGEN_EVENT_RESULT;
 
 		left -= is_result; /* one for each channel, whatever happens to it */
-		if (mitogen_read(m, &err, &number) < 0)
-			fprintf(stderr, "%s\n", err.text), failed++;
-		else if (is_result)
+		if (mitogen_read(m, &err, &number) < 0) {
+			fprintf(stderr, "%s\n", err.text);
+			failed++;
+		} else if (is_result) {
 			count += number;
-		else if (number > largest)
+		} else if (number > largest) {
 			largest = number;
+		}
 	}
 	printf("%d primes below %d, the largest is %d\n", count, WORKERS * RANGE, largest);
 	mitogen_finish(router, NULL);
