@@ -262,6 +262,39 @@ static void c11_all_behind_a_lost_one_are_lost_with_it(void **state)
 }
 
 /* More than go into one message. */
+/* a is detached: what is above it is lost to it and all below it, whoever they have talked to. */
+static void c11_all_below_hear_that_those_above_are_lost(void **state)
+{
+	const uint32_t above[] = {0, FAR_ID, OTHER_ID};
+	mitogen_error why;
+
+	(void)state;
+	talk(c, far);
+	talk(b, other);
+	for (size_t i = 0; i < 3; i++) {
+		knows(a, above[i]);
+		knows(b, above[i]);
+		knows(c, above[i]);
+	}
+	knows(c, B_ID);
+	knows(b, C_ID);
+	error_set(&why, MITOGEN_ERR_LOST, "nothing above it can be reached");
+	route_monitor_lose_above(&a->router, &why);
+	tree_pump();
+	assert_string_equal(loss_at(a, 0), "nothing above it can be reached");
+	assert_string_equal(loss_at(b, 0), "nothing above it can be reached");
+	assert_string_equal(loss_at(c, 0), "nothing above it can be reached");
+	assert_non_null(loss_at(c, FAR_ID));
+	assert_non_null(loss_at(b, OTHER_ID));
+	assert_non_null(loss_at(a, OTHER_ID));
+	assert_null(loss_at(c, B_ID));
+	assert_null(loss_at(c, A_ID));
+	assert_null(loss_at(b, C_ID));
+	assert_null(loss_at(master, A_ID)); /* the end of the stream is somebody else's to tell */
+	talk(c, b);
+	talk(a, c);
+}
+
 static void many_behind_a_lost_one(void **state)
 {
 	(void)state;
@@ -627,6 +660,7 @@ int main(void)
 		TEST(c11_all_above_hear_of_a_loss),
 		TEST(c11_whoever_has_talked_to_the_lost_hears_of_it),
 		TEST(c11_all_behind_a_lost_one_are_lost_with_it),
+		TEST(c11_all_below_hear_that_those_above_are_lost),
 		TEST(many_behind_a_lost_one),
 		TEST(c11_every_wait_ends_with_one_error),
 		TEST(c7_messages_under_way_to_the_lost_are_answered),
