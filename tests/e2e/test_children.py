@@ -18,6 +18,7 @@ EM_AARCH64, EM_X86_64 = 183, 62
     "name", ["scalars", "containers", "writers", "mistakes", "message_after_close"]
 )
 def test_values(scenario, name):
+    """C32: values that cannot be written or read are refused, each with its reason."""
     assert scenario("values", name) == ""
 
 
@@ -38,7 +39,14 @@ def test_values(scenario, name):
     ],
 )
 def test_calls(scenario, name):
+    """C6: a port for each answer. C31: calls from eight threads. C32: what is not exported, or
+    called with the wrong arguments."""
     assert scenario("calls", name) == ""
+
+
+@pytest.mark.skipif(IS_SANITIZED, reason="sanitizers keep freed memory")
+def test_c22_calls_leave_no_memory(scenario):
+    assert scenario("leaks", "calls_leave_nothing") == ""
 
 
 def test_c2_c17_a_function_knows_where_it_runs(scenario):
@@ -120,6 +128,7 @@ def test_a_hanging_child_ends_with_its_killed_parent(program, directories):
     ],
 )
 def test_hosts(scenario, name):
+    """C20, C21: children are reaped and descriptors closed in every kind of host program."""
     assert scenario("hosts", name) == ""
 
 

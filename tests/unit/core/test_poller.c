@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* One contract, run against each poller. */
+/* C28: one contract, run against each poller; the loop does not know which it has. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -126,6 +126,7 @@ static void only_what_is_wanted(void **state)
 	assert_int_equal(ready_events(&source), POLLER_READ);
 }
 
+/* C29: changes for closed descriptors do no harm, and nobody else is woken in their place. */
 static void taking_away_after_close_works(void **state)
 {
 	(void)state;

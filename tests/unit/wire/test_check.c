@@ -232,7 +232,7 @@ static void refuses_what_is_missing_or_over(void **state)
 	refuses("81 00 ff", CBOR_ERR_TRAILING);
 }
 
-/* Counts that the rest cannot hold are refused where they stand, before anything is counted. */
+/* C23: counts that the rest cannot hold are refused where they stand, before anything is counted. */
 static void refuses_counts_that_cannot_be(void **state)
 {
 	static const char *const counts[] = {"9bffffffffffffffff 00",
