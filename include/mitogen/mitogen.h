@@ -5,10 +5,11 @@
  *
  * What holds everywhere; below, only what differs from it is said.
  *
- * HANDLES   Router, context, receiver, sender and process are small values: copy and drop them
- *           freely, there is nothing to free. What they stand for belongs to the router and goes
- *           with it. {0} is "none", and what a failed function returns: its .ref is 0. A stale
- *           handle (closed, lost, its router gone) gives an error, never undefined behaviour.
+ * HANDLES   Router, context, receiver, select, handler and process are small values: copy and drop
+ *           them freely, there is nothing to free. What they stand for belongs to the router and
+ *           goes with it. {0} is "none", and what a failed function returns: its .ref is 0, a
+ *           sender's .handle. A stale handle (closed, lost, its router gone) gives an error, never
+ *           undefined behaviour.
  * RESULTS   int functions return >= 0, or one of the negative codes of enum mitogen_code.
  *           Outputs are written on success only.
  * ERRORS    mitogen_error err = {0}; then pass &err, or NULL for no text. A failure replaces what
@@ -351,7 +352,7 @@ MITOGEN_MUST int mitogen_receiver_get(mitogen_receiver receiver, mitogen_message
 /* For other event loops: readable while a get with timeout 0 would not return 0. Stays ours: poll
  * it, do not read or close it. */
 int mitogen_receiver_fd(mitogen_receiver receiver, mitogen_error *err);
-/* Wakes all who wait on it; what is in it and what still comes is dropped. */
+/* Wakes all who wait on it; what is in it and what still comes is dropped, and who sends is told. */
 void mitogen_receiver_close(mitogen_receiver receiver);
 
 /* ---- Senders ------------------------------------------------------------------------------ */
@@ -361,15 +362,15 @@ void mitogen_receiver_close(mitogen_receiver receiver);
 mitogen_sender mitogen_receiver_sender(mitogen_receiver receiver, mitogen_error *err);
 /* mitogen_send(to, &err, [value, ...])
  *   Sends a message: several values as a list of them, none as nil. It arrives later, in the order
- *   of sending, and counts as read when it is released there; as long as 256 KiB that this context
- *   has sent are not read, sending waits. mitogen_within(to, ms) is a copy of the address through
- *   which it waits no longer. Fails when the receiver is closed (MITOGEN_ERR_CLOSED), its context
+ *   of sending, and counts as read when it is released there; as long as so much that this context
+ *   has sent is not read, 256 KiB at first, sending waits. mitogen_within(to, ms) is a copy of the
+ *   address through which it waits no longer. Fails when the receiver is closed (MITOGEN_ERR_CLOSED), its context
  *   is lost (MITOGEN_ERR_LOST) or something was not taken; what was sent before may be lost then. */
 MITOGEN_MUST int mitogen_send_with(mitogen_sender to, mitogen_error *err,
 				   const mitogen_value *values, size_t count);
 mitogen_sender mitogen_sender_within(mitogen_sender to, int timeout_ms);
-/* The receiver gets a message that reads as MITOGEN_ERR_CLOSED, as it gets the failure when this
- * context is lost: one for each context that has sent. Threads of this context that wait in
+/* The receiver gets a message that reads as MITOGEN_ERR_CLOSED, as it gets the failure when a context
+ * that has sent is lost: one for each. Threads of this context that wait in
  * mitogen_send fail; sending again begins anew. */
 void mitogen_sender_close(mitogen_sender to);
 

@@ -53,6 +53,7 @@ def test_c12_the_end_of_the_router_wakes_who_waits_in_children(scenario):
         "through_another",
         "closing_wakes_threads",
         "in_a_chain",
+        "many_after_another",
         "mistakes",
     ],
 )

@@ -78,12 +78,12 @@ def test_each_allocation_fails_once(faulty):
 
 
 def test_each_allocation_of_channels_fails_once(faulty):
-    for number in range(1, 300):
+    for number in range(1, 400):
         faulty("some_channels_work", f"malloc@{number}")
 
 
 def test_memory_for_channels_runs_out_for_good(faulty):
-    for number in range(1, 300, 3):
+    for number in range(1, 400, 3):
         faulty("some_channels_work", f"malloc@{number}+")
 
 

@@ -188,17 +188,60 @@ static void be_greeted(mitogen_router one, mitogen_context child)
 	mitogen_receiver_close(receiver);
 }
 
+/* Each channel has its one result. */
+static void use_select(mitogen_router one, mitogen_context child)
+{
+	mitogen_select select = mitogen_select_new(one, &err);
+	mitogen_channel channels[3] = {{{0}, {0}}};
+	MITOGEN_AUTO(message, m);
+	int left = 0, number;
+
+	if (!works(err.code))
+		return;
+	for (int i = 0; i < 3; i++) {
+		channels[i] = mitogen_channel_open(child, send_back, &err);
+		if (!works(err.code))
+			continue;
+		works(mitogen_send(channels[i].tx, &err, i));
+		mitogen_sender_close(channels[i].tx);
+		EXPECT_OK(mitogen_select_add(select, channels[i].rx, &err));
+		left++;
+	}
+	while (left > 0) {
+		EXPECT(mitogen_select_get(select, &m, MITOGEN_FOREVER, &err) == 1);
+		if (mitogen_message_event(m) == MITOGEN_EVENT_RESULT)
+			left--;
+		else
+			EXPECT_OK(mitogen_read(m, &err, &number));
+	}
+	EXPECT(mitogen_select_get(select, &m, 0, &err) == 0);
+	for (int i = 0; i < 3; i++)
+		mitogen_channel_close(channels[i]);
+	mitogen_select_close(select);
+}
+
+static void count_last(mitogen_message *m, void *user)
+{
+	*(int *)user += mitogen_message_event(m) == MITOGEN_EVENT_CLOSED;
+}
+
 static void use_channels(void)
 {
+	int last = 0;
 	mitogen_router one = mitogen_router_new(&err);
 	mitogen_context child = mitogen_local(one, &err);
 
 	if (works(err.code)) {
 		use_channel(child);
 		be_greeted(one, child);
-		use_channel(child);
+		use_select(one, child);
+	}
+	if (one.ref && !mitogen_handler_new(one, count_last, &err, .user = &last).ref) {
+		works(err.code);
+		last = 1;
 	}
 	mitogen_router_close(one);
+	EXPECT(!one.ref || last == 1);
 }
 
 static void use_router(void)

@@ -394,6 +394,89 @@ static void failures_without_reply_are_logged(void **state)
 	assert_non_null(strstr(logged, "local.1: fail_well: the reason"));
 }
 
+/* ---- Channels ---- */
+
+static bool no_channel_opens;
+
+static int open_channel(struct router *router, struct mitogen_message *call, mitogen_error *err)
+{
+	assert_ptr_equal(router, &pair.child);
+	assert_int_not_equal(call->header.reply_to, 0);
+	strcat(order, "o");
+	return no_channel_opens ? error_set(err, MITOGEN_ERR_MEMORY, "no room for one") : 0;
+}
+
+static void close_channel(struct router *router, struct mitogen_message *call)
+{
+	(void)router;
+	(void)call;
+	strcat(order, "c");
+}
+
+static const struct channel_ops channel_ops = {.open = open_channel, .close = close_channel};
+
+static void call_with_channel(const char *function)
+{
+	struct mitogen_writer w;
+	int error;
+
+	message_writer_init(&w);
+	call_write_head(&w, false, NULL, function, 0);
+	call_write_channel_tail(&w);
+	send_call(message_from_writer(&w, &error), function);
+}
+
+static void a_channel_is_open_from_when_the_call_comes_to_its_end(void **state)
+{
+	(void)state;
+	pair.child.channels = &channel_ops;
+	call_with_channel("succeed");
+	call_with_channel("fail_well");
+	call_in(NULL, "succeed");
+	assert_string_equal(order, "oo");
+	run_calls();
+	assert_string_equal(order, "oo"
+				   "sc"
+				   "fc"
+				   "s");
+	for (int i = 0; i < 3; i++)
+		message_unref(take(latch));
+}
+
+static void who_has_no_channels_runs_the_function(void **state)
+{
+	(void)state;
+	call_with_channel("succeed");
+	run_calls();
+	assert_answer("\x64"
+		      "done");
+}
+
+static void what_does_not_run_has_no_channel(void **state)
+{
+	(void)state;
+	pair.child.channels = &channel_ops;
+	call_with_channel("missing");
+	assert_string_equal(order, "");
+	assert_failure(latch, MITOGEN_ERR_UNKNOWN, "missing");
+	no_channel_opens = true;
+	call_with_channel("succeed");
+	no_channel_opens = false;
+	assert_string_equal(order, "o");
+	assert_failure(latch, MITOGEN_ERR_MEMORY, "no room for one");
+}
+
+/* It is open, and closed by the time when the call is refused. */
+static void a_refused_call_closes_its_channel(void **state)
+{
+	(void)state;
+	pair.child.channels = &channel_ops;
+	router_close(&pair.child, false);
+	call_with_channel("succeed");
+	assert_string_equal(order, "oc");
+	assert_failure(latch, MITOGEN_ERR_CLOSED, "shutting down");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -413,6 +496,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_master_runs_no_calls, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_closing_router_takes_no_calls, setup, teardown),
 		cmocka_unit_test_setup_teardown(failures_without_reply_are_logged, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_channel_is_open_from_when_the_call_comes_to_its_end, setup, teardown),
+		cmocka_unit_test_setup_teardown(who_has_no_channels_runs_the_function, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(what_does_not_run_has_no_channel, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_refused_call_closes_its_channel, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
