@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -13,13 +12,14 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/quota.h"
 #include "base/sys.h"
 
 #define QUEUE_MAX   (256u * 1024) /* bytes that wait to be handed over */
 #define BURST       10000u        /* lines at once; then */
 #define PER_SECOND  1000u
-#define PREFIX_ROOM 256
+#define PREFIX_ROOM 1024
 
 struct line {
 	struct list link;
@@ -52,33 +52,11 @@ static bool is_empty = true; /* the queue; may be read without the lock */
 
 /* ---- stderr ---- */
 
-/* A signal would end a program that does not mind losing its log. */
-static ssize_t write_without_sigpipe(const char *text, size_t size)
-{
-	sigset_t pipe, before, pending;
-	bool was_pending;
-	ssize_t n;
-	int error, ignored;
-
-	sigemptyset(&pipe);
-	sigaddset(&pipe, SIGPIPE);
-	pthread_sigmask(SIG_BLOCK, &pipe, &before);
-	sigpending(&pending);
-	was_pending = sigismember(&pending, SIGPIPE);
-	n = sys.write(STDERR_FILENO, text, size);
-	error = errno;
-	if (n < 0 && error == EPIPE && !was_pending && sigpending(&pending) == 0 &&
-	    sigismember(&pending, SIGPIPE))
-		sigwait(&pipe, &ignored);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	errno = error;
-	return n;
-}
-
 /* False: it would have to wait. Where nobody can ever read it, it counts as written. */
 static bool write_stderr(enum log_level level, const char *context, const char *line)
 {
 	char text[LOG_LINE_MAX + PREFIX_ROOM];
+	struct iovec piece = {.iov_base = text};
 	struct pollfd pollfd = {.fd = STDERR_FILENO, .events = POLLOUT};
 	int n;
 
@@ -93,7 +71,9 @@ static bool write_stderr(enum log_level level, const char *context, const char *
 	if (poll(&pollfd, 1, 0) != 1)
 		return false;
 	/* one write, so that lines of several processes do not mix */
-	return write_without_sigpipe(text, (size_t)n) >= 0 || (errno != EAGAIN && errno != EINTR);
+	piece.iov_len = (size_t)n;
+	return fd_writev_quietly(STDERR_FILENO, &piece, 1) >= 0 ||
+	       (errno != EAGAIN && errno != EINTR);
 }
 
 /* ---- Handing over ---- */

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/quote.h"
 #include "base/sys.h"
 #include "core/context.h"
 #include "core/dispatch.h"
@@ -414,6 +415,17 @@ static const struct neighbour_events neighbour_events = {
 	.ended = stream_ended,
 };
 
+static void log_command(const struct connection *connection, const struct launch_command *command,
+			pid_t pid)
+{
+	char text[LOG_LINE_MAX - 512];
+
+	if (log_get_level() >= LOG_DEBUG)
+		log_write(LOG_DEBUG, "%.400s: process %d runs %s", connection->context->path,
+			  (int)pid,
+			  quote_command(text, sizeof(text), command->path, command->argv + 1));
+}
+
 /* Runs the command of the method, and watches its process. */
 static int run_command(struct connection *connection, struct launched *ret, mitogen_error *error)
 {
@@ -424,6 +436,8 @@ static int run_command(struct connection *connection, struct launched *ret, mito
 	if (r == 0)
 		r = launch(&command, connection->environment, ret, error);
 	sys.free(TAKE_PTR(connection->environment));
+	if (r == 0)
+		log_command(connection, &command, ret->pid);
 	launch_command_clear(&command);
 	if (r == 0)
 		process_watch(&connection->process, broker_of(connection), ret->pid, process_ended);
