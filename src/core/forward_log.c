@@ -14,6 +14,7 @@
 #define RETRY_MS      20           /* while nobody reads the master's stderr */
 
 struct forward_log {
+	int (*idle_before)(struct broker *broker);
 	struct list waiters;
 	bool is_dropped;
 	/* not in the master: */
@@ -190,6 +191,7 @@ int forward_log_open(struct router *router)
 	if (!is_master(router))
 		outflow_open(router, &log->flow, 0, HANDLE_FORWARD_LOG, NULL);
 	router->log = log;
+	log->idle_before = router->broker.idle;
 	router->broker.idle = forward_log_idle;
 	return 0;
 }
@@ -201,6 +203,7 @@ void forward_log_close(struct router *router)
 	if (!log)
 		return;
 	router->log = NULL;
+	router->broker.idle = log->idle_before;
 	log_port_close(router);
 	outflow_close(&log->flow);
 	message_unref_all(&log->messages);

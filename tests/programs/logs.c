@@ -575,8 +575,8 @@ static void run_lines(void)
 	EXPECT(symlink(image, path_of("it's a copy")) == 0);
 	start_seeing(MITOGEN_LOG_DEBUG);
 	EXPECT_OK(mitogen_context_wait(mitogen_local(router, &err), &err));
-	EXPECT_OK(mitogen_context_wait(
-		mitogen_local(router, &err, .image = path_of("it's a copy")), &err));
+	EXPECT_OK(mitogen_context_wait(mitogen_local(router, &err, .image = path_of("it's a copy")),
+				       &err));
 	mitogen_router_close(router);
 	for (const char *at = seen.text; at && *at; at = strchr(at, '\n') + 1)
 		if (strstr(at, " runs ") && strstr(at, " runs ") < strchr(at, '\n'))
