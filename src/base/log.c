@@ -267,15 +267,17 @@ static bool enqueue(enum log_level level, const char *context, const char *text)
 	return true;
 }
 
-/* Lock held, and dropped meanwhile. */
-static bool write_unlocked(enum log_level level, const char *context, const char *line)
+/* Lock held, and dropped meanwhile. At once, unless stderr is full, or others wait for it already. */
+static bool write_or_enqueue(enum log_level level, const char *context, const char *line)
 {
-	bool taken;
+	bool taken = false;
 
-	pthread_mutex_unlock(&lock);
-	taken = write_stderr(level, context, line);
-	pthread_mutex_lock(&lock);
-	return taken;
+	if (list_is_empty(&queue)) {
+		pthread_mutex_unlock(&lock);
+		taken = write_stderr(level, context, line);
+		pthread_mutex_lock(&lock);
+	}
+	return taken || enqueue(level, context, line);
 }
 
 void log_write(enum log_level level, const char *format, ...)
@@ -291,12 +293,12 @@ void log_write(enum log_level level, const char *format, ...)
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	pthread_mutex_lock(&lock);
-	to = place.sink || place.forward ? enqueue : write_unlocked;
-	delivers = to == enqueue && list_is_empty(&couriers);
+	to = place.sink || place.forward ? enqueue : write_or_enqueue;
 	if (!quota_take(&quota, clock_ms()) || !report_dropped(to) || !to(level, "", text)) {
 		dropped++;
 		total_dropped++;
 	}
+	delivers = list_is_empty(&couriers) && !list_is_empty(&queue);
 	pthread_mutex_unlock(&lock);
 	if (delivers)
 		deliver(false);

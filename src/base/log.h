@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Where log lines go: one place for the whole process. Lines below the level are not even formatted.
- * Whoever logs may hold any lock: stderr gets the line at once, if it takes it without waiting; for
- * every other place it is queued, and the broker threads hand it over when they hold no lock. More
- * lines than a quota are dropped and counted. Any thread, unless it says otherwise.
+ * Whoever logs may hold any lock: stderr gets the line at once, if it takes it without waiting;
+ * otherwise, and for every other place, it is queued, and the broker threads hand it over when they
+ * hold no lock. Lines beyond a quota are dropped and counted. Any thread, unless it says otherwise.
  */
 #pragma once
 

@@ -166,8 +166,22 @@ static bool read_record(const struct mitogen_message *m, uint32_t *ret_level, ui
 	       cursor_string(&c, CBOR_BYTES, ret_text, ret_size) == 0;
 }
 
+/* Does more come from behind this child than we keep, or do contexts there log too often? Says so once. What
+ * they print is not counted: who prints waits. */
+static bool is_flooding(struct neighbour *from, bool is_printed)
+{
+	if (from->log_bytes <= NEIGHBOUR_MAX &&
+	    (is_printed || quota_take(&from->log_quota, clock_ms())))
+		return false;
+	if (!from->log_is_dropped)
+		log_write(LOG_WARNING, "%s: too many log lines come from there; some are dropped",
+			  from->name);
+	from->log_is_dropped = true;
+	return true;
+}
+
 /* Takes m over; from: NULL if it is our own. False: it was dropped. */
-static bool keep(struct router *router, struct mitogen_message *m, const struct neighbour *from)
+static bool keep(struct router *router, struct mitogen_message *m, struct neighbour *from)
 {
 	char name[NAME_MAX_SIZE];
 	struct record *record = NULL;
@@ -178,7 +192,8 @@ static bool keep(struct router *router, struct mitogen_message *m, const struct 
 	if (!read_record(m, &level, &id, &text, &size) ||
 	    (from && !id_blocks_contain(&from->blocks, id))) {
 		log_write(LOG_WARNING, "a log record of context %u was refused", m->header.src_id);
-	} else if (level <= (uint32_t)log_get_level()) {
+	} else if (level <= (uint32_t)log_get_level() &&
+		   !(from && is_flooding(from, id != m->header.src_id))) {
 		write_name(router, id, from, name, sizeof(name));
 		record = sys.malloc(sizeof(*record) + strlen(name) + 1);
 	}
@@ -214,7 +229,7 @@ static void drop(struct router *router, struct record *record)
 		router->log_port->own_bytes -= size;
 	else if (from)
 		from->log_bytes -= size;
-	if (from && from->log_bytes <= NEIGHBOUR_MAX / 2)
+	if (from && from->log_bytes <= NEIGHBOUR_MAX / 2 && !from->log_quota.is_exhausted)
 		from->log_is_dropped = false;
 	consumed(router, record->m->header.src_id, size);
 	list_remove(&record->link);
@@ -223,18 +238,6 @@ static void drop(struct router *router, struct record *record)
 }
 
 /* ---- The port ---- */
-
-/* Does more wait from behind this child than we keep? Says so once. */
-static bool is_flooding(struct neighbour *from)
-{
-	if (from->log_bytes <= NEIGHBOUR_MAX)
-		return false;
-	if (!from->log_is_dropped)
-		log_write(LOG_WARNING, "%s: more log lines come than are read; some are dropped",
-			  from->name);
-	from->log_is_dropped = true;
-	return true;
-}
 
 static void receive(struct router *router, struct handle *handle, struct mitogen_message *m)
 {
@@ -253,14 +256,10 @@ static void receive(struct router *router, struct handle *handle, struct mitogen
 	}
 	window_receive(&source->window, flow_cost(size), m->header.flags & FRAME_WAITED,
 		       clock_ms());
-	if (is_flooding(from)) {
-		message_unref(m);
-		consumed(router, src_id, size);
-	} else if (keep(router, m, from)) {
+	if (keep(router, m, from))
 		from->log_bytes += size;
-	} else {
+	else
 		consumed(router, src_id, size);
-	}
 }
 
 /* Who was announced, if only by its start as our child. */

@@ -6,7 +6,9 @@
 #include "core/message.h"
 #include "core/router.h"
 
-#define UNREAD_MAX 10000 /* answers that may wait for a child to read them */
+#define UNREAD_MAX     10000  /* answers that may wait for a child to read them */
+#define LOG_BURST      100000 /* lines that contexts behind a child may log at once; then */
+#define LOG_PER_SECOND 10000
 
 static bool on_frame(struct stream *stream, struct mitogen_message *m)
 {
@@ -77,7 +79,13 @@ static void fail_task(struct task *task)
 void neighbour_init(struct neighbour *neighbour, struct router *router, uint32_t id,
 		    const struct neighbour_events *events, const char *name)
 {
-	*neighbour = (struct neighbour){.router = router, .id = id, .events = events, .name = name};
+	*neighbour = (struct neighbour){
+		.router = router,
+		.id = id,
+		.events = events,
+		.name = name,
+		.log_quota = {.burst = LOG_BURST, .per_second = LOG_PER_SECOND},
+	};
 	list_init(&neighbour->routes);
 	list_append(&router->neighbours, &neighbour->link);
 	neighbour->failure.run = fail_task;

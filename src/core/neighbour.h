@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "base/map.h"
+#include "base/quota.h"
 #include "core/relay.h"
 #include "core/stream.h"
 #include "core/verify.h"
@@ -39,7 +40,8 @@ struct neighbour {
 	struct relay relay;      /* what waits for it that came from others */
 	size_t partial_bytes;    /* of the messages over it of which more is to come */
 	unsigned partial_count;
-	size_t log_bytes; /* of records from behind it that are not handed over */
+	size_t log_bytes;       /* of log records from behind it that are not handed over */
+	struct quota log_quota; /* of what contexts behind it log */
 	bool log_is_dropped;
 };
 

@@ -1,6 +1,8 @@
 """Children that keep to no rule (tests/programs/hostile.c), and siblings that reach for what is not
 theirs: who keeps to the rules takes no harm."""
 
+import re
+
 import pytest
 from run_tools import FakeAgent
 
@@ -61,6 +63,22 @@ def test_floods_of_values(attack, name):
 @pytest.mark.parametrize("name", ["answers_a_channel_twice", "sends_to_a_channel_of_another"])
 def test_channels_with_those_who_lie(attack, name):
     attack(name)
+
+
+def test_child_that_floods_the_log(attack):
+    flood, rest = [], []
+    for line in attack("floods_the_log").splitlines():
+        (flood if line == "[local.1] a line of the flood" else rest).append(line)
+    assert 1000 < len(flood) < 1000000
+    assert all(
+        re.search("too many log lines|sent more log records than it was granted", line)
+        for line in rest
+    )
+
+
+def test_log_lines_about_others(attack):
+    lines = attack("lies_to_the_log").splitlines()
+    assert lines == ["mitogen: warning: a log record of context 1 was refused"] * 7
 
 
 def test_child_that_stops_reading(attack):

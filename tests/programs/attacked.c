@@ -307,6 +307,28 @@ static void detaches_itself(void)
 	EXPECT_OK(mitogen_call(hostile, "detach_itself", NULL, &err));
 }
 
+/* It costs us log lines, up to a number, and no more. */
+static void floods_the_log(void)
+{
+	mitogen_context hostile = start_hostile(), other = mitogen_local(router, &err);
+
+	expect_call(other);
+	EXPECT_OK(mitogen_call(hostile, "log_for_ever", NULL, &err));
+	for (int i = 0; i < 20000; i++)
+		expect_call(other);
+	expect_memory_below(LITTLE);
+}
+
+/* It may speak of its own contexts alone. */
+static void lies_to_the_log(void)
+{
+	mitogen_context hostile = start_hostile(), other = mitogen_local(router, &err);
+
+	EXPECT_OK(mitogen_call(hostile, "log_lies", NULL, &err, mitogen_context_id(other), 0,
+			       123456, UINT32_MAX));
+	EXPECT_OK(mitogen_call(hostile, "ping", NULL, &err));
+}
+
 static void begins_many_messages(void)
 {
 	mitogen_context hostile = start_hostile(), other = mitogen_local(router, &err);
@@ -495,6 +517,8 @@ int main(int argc, char **argv)
 		{"leaves_flooders", leaves_flooders},
 		{"floods", floods},
 		{"detaches_itself", detaches_itself},
+		{"floods_the_log", floods_the_log},
+		{"lies_to_the_log", lies_to_the_log},
 		{"begins_many_messages", begins_many_messages},
 		{"replies_too_much", replies_too_much},
 		{"never_ends_replies", never_ends_replies},

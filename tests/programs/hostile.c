@@ -269,6 +269,44 @@ static void detach_itself(struct request *request)
 	reply_nil(request);
 }
 
+static void begin_log(uint32_t id)
+{
+	begin(RAW_CBOR, RAW_FORWARD_LOG);
+	frame.flags = RAW_BULK;
+	raw_list(&frame, 3);
+	raw_uint(&frame, 2);
+	raw_uint(&frame, id);
+}
+
+/* Log lines, for ever; without a look at what credit there is. */
+static void log_for_ever(struct request *request)
+{
+	reply_nil(request);
+	begin_log(self);
+	raw_string(&frame, RAW_OCTETS, "a line of the flood");
+	for (;;)
+		send_frame();
+}
+
+/* (ID, ...): log lines about them, and what is no log line at all. */
+static void log_lies(struct request *request)
+{
+	for (uint64_t i = 0; i < request->argument_count; i++) {
+		begin_log((uint32_t)next_number(request));
+		raw_string(&frame, RAW_OCTETS, "lies");
+		send_frame();
+	}
+	begin_log(self);
+	raw_nil(&frame);
+	send_frame();
+	begin(RAW_BYTES, RAW_FORWARD_LOG);
+	raw_add(&frame, "lies", 4);
+	send_frame();
+	begin(RAW_DEAD, RAW_FORWARD_LOG);
+	send_frame();
+	reply_nil(request);
+}
+
 /* Ends itself; others keep the stream, enough of them to write whenever it takes something. */
 static void leave_flooders(struct request *request)
 {
@@ -460,6 +498,8 @@ static const struct behaviour functions[] = {
 	{"stop_reading", stop_reading},
 	{"flood_for_ever", flood_for_ever},
 	{"detach_itself", detach_itself},
+	{"log_for_ever", log_for_ever},
+	{"log_lies", log_lies},
 	{"leave_flooders", leave_flooders},
 	{"begin_messages", begin_messages},
 	{"reply_too_much", reply_too_much},

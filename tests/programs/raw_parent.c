@@ -59,6 +59,16 @@ static int reply_much(mitogen_message *m, mitogen_error *error)
 }
 MITOGEN_EXPORT(reply_much);
 
+static int log_two(mitogen_message *m, mitogen_error *error)
+{
+	(void)m;
+	(void)error;
+	mitogen_log(MITOGEN_LOG_WARNING, "not for this parent");
+	mitogen_log(MITOGEN_LOG_ERROR, "for this parent");
+	return 0;
+}
+MITOGEN_EXPORT(log_two);
+
 /* ---- The parent ---- */
 
 static void send_frame(void)
@@ -279,6 +289,23 @@ static void shutdown_behind_reply(void)
 	EXPECT(!raw_receive(child, &received));
 }
 
+/* Its configuration has the level of errors: nothing below it is sent. */
+static void logs_above_level(void)
+{
+	struct raw_cursor c = {received.payload};
+	char text[64];
+
+	begin_call(NULL, "log_two", 0);
+	end_call();
+	receive(RAW_FORWARD_LOG);
+	EXPECT(received.kind == RAW_CBOR && received.dst == 0 && raw_next_head(&c) == 3);
+	EXPECT(raw_next_head(&c) == 1);
+	EXPECT(raw_next_head(&c) == CHILD);
+	raw_next_string(&c, text, sizeof(text));
+	EXPECT(strcmp(text, "for this parent") == 0);
+	receive(ANSWER);
+}
+
 struct scenario {
 	const char *name;
 	void (*run)(void);
@@ -296,6 +323,7 @@ int main(int argc, char **argv)
 		{"sibling_fails_call", sibling_fails_call},
 		{"parent_fails_call", parent_fails_call},
 		{"shutdown_behind_reply", shutdown_behind_reply},
+		{"logs_above_level", logs_above_level},
 		{NULL, NULL},
 	};
 	const struct scenario *scenario = scenarios;

@@ -194,7 +194,8 @@ static void a_full_stderr_is_not_waited_for(void **state)
 	assert_true(n > 0);
 	text[n] = '\0';
 	assert_string_equal(text, "[web] three\n"
-				  "mitogen: warning: 2 log lines were dropped\n"
+				  "mitogen: error: one\n"
+				  "mitogen: error: two\n"
 				  "mitogen: error: four\n");
 }
 

@@ -193,12 +193,29 @@ static void more_than_is_kept(void **state)
 	log_set(LOG_WARNING, keep_log, NULL);
 	log_deliver();
 	assert_string_equal(logged,
-			    "local.1: more log lines come than are read; some are dropped\n");
+			    "local.1: too many log lines come from there; some are dropped\n");
 	pair_pump();
 	assert_int_equal(pair.below.log_bytes, 0);
 	logged[0] = '\0';
 	send_record(2, LOG_WARNING, 2, "again");
 	assert_string_equal(logged, "local.1/x: again\n");
+}
+
+/* What contexts behind it log is limited, what they print is not. */
+static void more_than_the_quota(void **state)
+{
+	(void)state;
+	routes_add(&pair.master, 2, &pair.below, "x");
+	pair.below.log_quota = (struct quota){.burst = 10, .per_second = 1};
+	for (int i = 0; i < 30; i++)
+		send_record(i % 2 ? 1 : 2, LOG_WARNING, i % 2 ? 1 : 2, "a");
+	for (int i = 0; i < 30; i++)
+		send_record(1, LOG_WARNING, 2, "b");
+	assert_int_equal(strlen(logged), strlen("local.1: a\nlocal.1/x: a\n") * 5 +
+						 strlen("local.1/x: b\n") * 30 +
+						 strlen("local.1: too many log lines come from "
+							"there; some are dropped\n"));
+	assert_null(pair.ended);
 }
 
 /* What it has sent is handed over, and hurts nobody. */
@@ -238,6 +255,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(below_the_level, setup, teardown),
 		cmocka_unit_test_setup_teardown(more_than_was_granted, setup, teardown),
 		cmocka_unit_test_setup_teardown(more_than_is_kept, setup, teardown),
+		cmocka_unit_test_setup_teardown(more_than_the_quota, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_lost_child, setup, teardown),
 		cmocka_unit_test_setup_teardown(closed_with_records, setup, teardown),
 	};
