@@ -131,7 +131,8 @@ void mitogen_init(int argc, char **argv);     /* does not return in a child */
 /* mitogen_router_new(&err, [.log_level = ..., ...]) KEYWORDS */
 mitogen_router mitogen_router_new_with(const mitogen_router_options *options, mitogen_error *err);
 /* Shuts down all children, reaps them, joins the broker thread. What other threads wait for ends
- * with MITOGEN_ERR_CLOSED. Not from a log callback. */
+ * with MITOGEN_ERR_CLOSED. Not from a callback. Log lines that stderr does not take at once are
+ * waited for as long as somebody reads them. */
 void mitogen_router_close(mitogen_router router);
 
 /* Has work(router, user, &error) called on the router's broker thread, after what was deferred before.

@@ -48,7 +48,8 @@ static __thread bool is_inside_sink;
 static struct quota quota = {.burst = BURST, .per_second = PER_SECOND};
 static unsigned long dropped; /* lines that nobody was told of yet */
 static unsigned long total_dropped;
-static bool is_empty = true; /* the queue; may be read without the lock */
+static unsigned long total_taken; /* of those that were handed over; may be read without the lock */
+static bool is_empty = true;      /* the queue; may be read without the lock */
 
 /* ---- stderr ---- */
 
@@ -124,6 +125,7 @@ static bool hand_over(enum log_level level, const char *context, const char *lin
 		taken = write_stderr(level, context, line);
 	is_inside_sink = false;
 	pthread_mutex_lock(&lock);
+	__atomic_store_n(&total_taken, total_taken + taken, __ATOMIC_RELAXED);
 	return taken;
 }
 
@@ -202,6 +204,11 @@ unsigned long log_dropped(void)
 	count = total_dropped;
 	pthread_mutex_unlock(&lock);
 	return count;
+}
+
+unsigned long log_count_taken(void)
+{
+	return __atomic_load_n(&total_taken, __ATOMIC_RELAXED);
 }
 
 bool log_is_empty(void)

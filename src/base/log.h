@@ -62,6 +62,8 @@ void log_forward_now(void);
 unsigned long log_dropped(void);
 /* Is nothing queued? */
 bool log_is_empty(void);
+/* How many lines were handed over: as long as that grows, somebody reads. */
+unsigned long log_count_taken(void);
 /* Hands over a line that came from elsewhere, already escaped. False: it is not taken now; couriers
  * are woken when it may be, unless it is stderr that does not take it. */
 bool log_relay(enum log_level level, const char *context, const char *line);

@@ -18,7 +18,7 @@
 
 #define READY_MAX         64
 #define BROKER_STACK_SIZE (256 * 1024)
-#define LAST_IDLE_MS      1000 /* for what is to be done at the end and cannot be done at once */
+#define LAST_IDLE_MS      2000 /* for the log at the end, when nobody seems to read it */
 #define SETTLE_ROUNDS     10   /* tasks may defer tasks */
 
 static void run_tasks(struct broker *broker);
@@ -303,14 +303,18 @@ static void poll_once(struct broker *broker, int timeout_ms)
 			ready[i].source->ready(ready[i].source, ready[i].events);
 }
 
+/* What is in the log is written, as long as somebody reads it. */
 static void finish(struct broker *broker)
 {
+	unsigned long before = log_count_taken(), taken;
 	int64_t deadline = clock_deadline(LAST_IDLE_MS);
-	int again_ms = idle(broker);
 
-	while (again_ms >= 0 && clock_ms() < deadline) {
+	for (int again_ms; (again_ms = idle(broker)) >= 0 && clock_ms() < deadline;) {
+		taken = log_count_taken();
+		if (taken != before)
+			deadline = clock_deadline(LAST_IDLE_MS);
+		before = taken;
 		sys.poll(NULL, 0, again_ms);
-		again_ms = idle(broker);
 	}
 }
 
