@@ -1,6 +1,9 @@
 """One contract for all methods: what holds for local children (test_children.py) holds for the others."""
 
+import re
+
 import pytest
+from conftest import PROGRAMS
 
 
 @pytest.fixture(params=["fork"])
@@ -14,31 +17,27 @@ def scenario_of(scenario, method):
     return lambda *arguments: scenario(*arguments, METHOD=method)
 
 
-@pytest.mark.parametrize(
-    "name", ["scalars", "containers", "writers", "mistakes", "message_after_close"]
-)
-def test_m2_values(scenario_of, name):
-    assert scenario_of("values", name) == ""
+def scenarios():
+    """What holds whatever the method, but for what is about one of them."""
+    others = {
+        "deaths": {"exits", "never_answers", "hangs_until_killed"},
+        "closing": {"running_function_ends"},
+        "calls": {"without_reply", "failure_after_reply"},
+        "hosts": {"sigchld_ignored", "descriptors_are_not_inherited", "fifty_routers"},
+    }
+    programs = ("values", "calls", "chains", "channels", "selects", "senders", "handlers")
+    for program in (*programs, "builtins", "defers", "execs", "deaths", "closing", "hosts"):
+        text = (PROGRAMS / f"{program}.c").read_text()
+        names = re.findall(r'\{"(\w+)", \1\}', text)
+        assert others.get(program, {names[0]}) <= set(names)
+        for name in names:
+            if name not in others.get(program, ()):
+                yield program, name
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "by_pointer_and_name",
-        "results",
-        "failures",
-        "arguments",
-        "unknown_functions",
-        "first_error_stays",
-        "async_calls",
-        "time_limits",
-        "large_values",
-        "too_large",
-        "many_threads",
-    ],
-)
-def test_m2_calls(scenario_of, name):
-    assert scenario_of("calls", name) == ""
+@pytest.mark.parametrize("source, name", scenarios())
+def test_m2_contract(scenario_of, source, name):
+    scenario_of(source, name)
 
 
 def test_m2_failures_that_nobody_waits_for_are_logged(scenario_of):
@@ -47,34 +46,8 @@ def test_m2_failures_that_nobody_waits_for_are_logged(scenario_of):
     assert all(line.startswith("[local.1] a call without reply failed") for line in lines)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "aborts",
-        "segfaults",
-        "killed_idle",
-        "killed_in_call",
-        "killed_with_1000_calls",
-        "killed_with_threads_waiting",
-        "finishes_while_child_hangs",
-        "shut_down_while_called",
-        "shut_down_again_and_again",
-    ],
-)
-def test_m2_deaths(scenario_of, name):
-    assert scenario_of("deaths", name) == ""
-
-
 def test_m2_last_words_of_a_child_that_exits(scenario_of):
     assert scenario_of("deaths", "exits") == "[local.1] some last words, without a newline\n"
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["waiting_threads", "busy_threads", "while_children_start", "large_replies", "afterwards"],
-)
-def test_m2_closing(scenario_of, name):
-    assert scenario_of("closing", name) == ""
 
 
 def test_m2_a_function_that_runs_may_end(scenario_of):

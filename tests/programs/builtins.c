@@ -59,7 +59,7 @@ static int64_t expect_facts(mitogen_context context)
 /* Of a child, a child of it, and of ourselves, who run no other calls. */
 static void facts_of_all(void)
 {
-	mitogen_context child = mitogen_local(router, &err), below = mitogen_local(child, &err);
+	mitogen_context child = new_child(router, &err), below = mitogen_local(child, &err);
 	int64_t pid = expect_facts(child), pid_below = expect_facts(below);
 	bool is_own = false;
 
@@ -72,7 +72,7 @@ static void facts_of_all(void)
 
 static void answers_and_mistakes(void)
 {
-	mitogen_context child = mitogen_local(router, &err), self = mitogen_self(router);
+	mitogen_context child = new_child(router, &err), self = mitogen_self(router);
 
 	EXPECT_OK(mitogen_call(child, "mitogen.ping", NULL, &err));
 	EXPECT_OK(mitogen_call(self, "mitogen.ping", NULL, &err));

@@ -75,7 +75,7 @@ static void expect_refused(mitogen_message *m)
 /* Of all that is sent before the first answer is read, what is behind the failure does not happen. */
 static void stops(void)
 {
-	mitogen_context child = mitogen_local(router, &err), chain = mitogen_chain(child);
+	mitogen_context child = new_child(router, &err), chain = mitogen_chain(child);
 	mitogen_context other = mitogen_chain(child);
 	mitogen_receiver replies = mitogen_receiver_new(router, &err);
 	MITOGEN_AUTO(message, m);
@@ -108,7 +108,7 @@ static void stops(void)
 /* Each is logged once. */
 static void without_reply(void)
 {
-	mitogen_context child = mitogen_local(router, &err), chain = mitogen_chain(child);
+	mitogen_context child = new_child(router, &err), chain = mitogen_chain(child);
 
 	EXPECT_OK(mitogen_call_no_reply(chain, note, &err, "a"));
 	EXPECT_OK(mitogen_call_no_reply(chain, refuse, &err));
@@ -123,7 +123,7 @@ static void without_reply(void)
 static void not_sent(void)
 {
 	static const char text[] = {'\xff', 0};
-	mitogen_context child = mitogen_local(router, &err), chain;
+	mitogen_context child = new_child(router, &err), chain;
 
 	for (int i = 0; i < 3; i++) {
 		chain = mitogen_chain(child);
@@ -166,7 +166,7 @@ static void programs(void)
 	const char *const make[] = {"sh", "-c", "sleep 0.05; echo >made; exit 3", NULL};
 	const char *const test[] = {"test", "-e", "made", NULL};
 	const char *const missing[] = {"./no-such-program", NULL};
-	mitogen_context child = mitogen_local(router, &err), chain = mitogen_chain(child);
+	mitogen_context child = new_child(router, &err), chain = mitogen_chain(child);
 	mitogen_receiver events = mitogen_receiver_new(router, &err);
 	int status = -1, tags[4];
 
@@ -195,7 +195,7 @@ static void programs(void)
 
 static void lost(void)
 {
-	mitogen_context child = mitogen_local(router, &err), chain = mitogen_chain(child);
+	mitogen_context child = new_child(router, &err), chain = mitogen_chain(child);
 	mitogen_receiver replies = mitogen_receiver_new(router, &err);
 	MITOGEN_AUTO(message, m);
 
@@ -216,7 +216,7 @@ static void lost(void)
 /* Handles of none stay none, and keep the reason. */
 static void of_none(void)
 {
-	mitogen_context none = mitogen_local(router, &err, .name = "a/b"), chain;
+	mitogen_context none = new_child(router, &err, .name = "a/b"), chain;
 
 	chain = mitogen_chain(none);
 	EXPECT(mitogen_call(chain, note, NULL, &err, "a") == MITOGEN_ERR_USAGE);
@@ -252,7 +252,7 @@ static void *send_some(void *argument)
 /* Threads share a chain: none of its calls is taken for missing. */
 static void threads(void)
 {
-	mitogen_context child = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err);
 	struct share share = {mitogen_chain(child), PTHREAD_MUTEX_INITIALIZER, 0};
 	pthread_t workers[4];
 	MITOGEN_AUTO(text, text);

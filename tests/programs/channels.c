@@ -189,7 +189,7 @@ static void expect_one_failure(mitogen_channel channel, int code, const char *te
 
 static void both_ways(void)
 {
-	mitogen_context child = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err);
 	mitogen_channel channel = mitogen_channel_open(child, twice, &err);
 	MITOGEN_AUTO(message, m);
 	int number, result;
@@ -210,7 +210,7 @@ static void both_ways(void)
 
 static void result_is_the_last(void)
 {
-	mitogen_context child = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err);
 	const int counts[] = {0, 1, 5000};
 
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
@@ -232,7 +232,7 @@ static void result_is_the_last(void)
 /* It has no credit left when it replies. */
 static void result_needs_no_credit(void)
 {
-	mitogen_context child = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err);
 	mitogen_channel channel = mitogen_channel_open(child, produce, &err, WINDOW / 64, false);
 	int count = 0, number;
 
@@ -249,7 +249,7 @@ static void result_needs_no_credit(void)
 
 static void no_notice_of_it(void)
 {
-	mitogen_context child = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err);
 	mitogen_channel channel = mitogen_channel_open(child, add, &err, 20, 22);
 	MITOGEN_AUTO(message, m);
 	int64_t sum;
@@ -275,7 +275,7 @@ static void no_notice_of_it(void)
 
 static void failures(void)
 {
-	mitogen_context child = mitogen_local(router, &err), lost = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err), lost = new_child(router, &err);
 	mitogen_channel channel = mitogen_channel_open(child, produce, &err, 3, true);
 	MITOGEN_AUTO(message, m);
 	int number;
@@ -319,7 +319,7 @@ MITOGEN_EXPORT(call_sibling, MITOGEN_CONTEXT);
 
 static void refused(void)
 {
-	mitogen_context a = mitogen_local(router, &err), b = mitogen_local(router, &err);
+	mitogen_context a = new_child(router, &err), b = new_child(router, &err);
 	int code;
 
 	EXPECT_OK(mitogen_call(a, call_sibling, &code, &err, b));
@@ -328,8 +328,7 @@ static void refused(void)
 
 static void function_is_closed_first(void)
 {
-	mitogen_channel channel =
-		mitogen_channel_open(mitogen_local(router, &err), close_first, &err);
+	mitogen_channel channel = mitogen_channel_open(new_child(router, &err), close_first, &err);
 	MITOGEN_AUTO(message, m);
 	int number;
 
@@ -343,7 +342,7 @@ static void function_is_closed_first(void)
 /* Who waits to send, or to receive, in the function. */
 static void closing_wakes_the_function(void)
 {
-	mitogen_context child = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err);
 	mitogen_channel channel = mitogen_channel_open(child, send_for_ever, &err);
 
 	for (int i = 0; i < WINDOW / PIECE; i++) {
@@ -369,7 +368,7 @@ static void closing_wakes_the_function(void)
 /* Who waits to send at the caller, when the function ends, and when it does not run at all. */
 static void ending_wakes_the_caller(void)
 {
-	mitogen_context child = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err);
 	const char *fifo = make_fifo("fifo");
 	mitogen_channel channel =
 		mitogen_channel_open(child, sleep_on_it, &err, mitogen_path(fifo));
@@ -392,7 +391,7 @@ static void ending_wakes_the_caller(void)
 
 static void many_at_once(void)
 {
-	mitogen_context child = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err);
 	mitogen_channel channels[200];
 	int number;
 
@@ -413,8 +412,7 @@ static void many_at_once(void)
 
 static void through_another(void)
 {
-	mitogen_channel channel =
-		mitogen_channel_open(mitogen_local(router, &err), relay, &err, 20000);
+	mitogen_channel channel = mitogen_channel_open(new_child(router, &err), relay, &err, 20000);
 	MITOGEN_AUTO(message, m);
 	int number, count = 0;
 
@@ -440,7 +438,7 @@ static void *get_to_the_end(void *argument)
 /* C12: closing it wakes who waits for what the function sends. */
 static void closing_wakes_threads(void)
 {
-	mitogen_context child = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err);
 	const char *fifo = make_fifo("fifo");
 	mitogen_channel channel =
 		mitogen_channel_open(child, sleep_on_it, &err, mitogen_path(fifo));
@@ -460,7 +458,7 @@ static void closing_wakes_threads(void)
 
 static void in_a_chain(void)
 {
-	mitogen_context child = mitogen_local(router, &err), chain = mitogen_chain(child);
+	mitogen_context child = new_child(router, &err), chain = mitogen_chain(child);
 	mitogen_channel channel;
 
 	EXPECT_FAILURE(mitogen_call(chain, "no_such", NULL, &err), MITOGEN_ERR_UNKNOWN, "no_such");
@@ -530,7 +528,7 @@ static void mistakes(void)
 	EXPECT(strstr(err.text, "add: a process has no channel to itself"));
 	mitogen_channel_close(none);
 	EXPECT(mitogen_message_channel(NULL).rx.ref == 0);
-	EXPECT(mitogen_channel_open(mitogen_local(router, &err), add, &err, mitogen_text("\xff", 1))
+	EXPECT(mitogen_channel_open(new_child(router, &err), add, &err, mitogen_text("\xff", 1))
 		       .rx.ref == 0);
 	EXPECT(err.code == MITOGEN_ERR_TYPE);
 }

@@ -130,7 +130,7 @@ static void failures(void)
 
 static void uses_the_library(void)
 {
-	struct tools tools = {.child = mitogen_local(router, &err),
+	struct tools tools = {.child = new_child(router, &err),
 			      .receiver = mitogen_receiver_new(router, &err)};
 	MITOGEN_AUTO(message, m);
 	int sum, tagged = 0;
@@ -154,7 +154,7 @@ static void in_a_child(void)
 	bool is_another;
 	int result;
 
-	EXPECT_OK(mitogen_call(mitogen_local(router, &err), defer_here, &m, &err));
+	EXPECT_OK(mitogen_call(new_child(router, &err), defer_here, &m, &err));
 	EXPECT_OK(mitogen_read(m, &err, &result, &is_another));
 	EXPECT(result == 5 && is_another);
 }

@@ -126,7 +126,7 @@ static mitogen_message *next_event(mitogen_event event)
 
 static void on_oneself(void)
 {
-	mitogen_context child = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err);
 
 	for (int i = 0; i < 20; i++) {
 		MITOGEN_AUTO(message, m);
@@ -155,7 +155,7 @@ static void run_true(mitogen_context child, int count)
 /* A function may: of other threads in its process it does not know. */
 static void environment_of_a_child_changes(void)
 {
-	mitogen_context child = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err);
 	mitogen_receiver answers = mitogen_receiver_new(router, &err);
 	const char *fifo = make_fifo("stop");
 	MITOGEN_AUTO(message, m);
@@ -175,7 +175,7 @@ static void environment_of_ours_changes(void)
 	mitogen_context children[30];
 
 	for (int i = 0; i < 30; i++) {
-		children[i] = mitogen_local(router, &err);
+		children[i] = new_child(router, &err);
 		for (int j = 0; j < 500; j++) {
 			char name[64];
 
@@ -201,7 +201,7 @@ static void started_comes_first(void)
 	} seen[PROGRAMS];
 	const char *const much[] = {"head", "-c", "200000", "/dev/zero", NULL};
 	const char *const none[] = {"true", NULL};
-	mitogen_context child = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err);
 	MITOGEN_AUTO(message, m);
 
 	receiver = mitogen_receiver_new(router, &err);
@@ -236,7 +236,7 @@ static void started_comes_first(void)
 static void sigchld_ignored(void)
 {
 	const char *const argv[] = {"sh", "-c", "echo printed; exit 7", NULL};
-	mitogen_context child = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err);
 
 	receiver = mitogen_receiver_new(router, &err);
 	EXPECT_OK(mitogen_call(child, ignore_sigchld, NULL, &err));
@@ -255,7 +255,7 @@ static mitogen_process start_leaver(const char *how, int timeout_ms)
 {
 	static char path[PATH_MAX];
 	const char *const argv[] = {path, "leave_group", how, NULL};
-	mitogen_context child = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err);
 	mitogen_process process;
 	mitogen_message *m;
 	mitogen_bytes bytes;
@@ -313,7 +313,7 @@ static void signals_reach_who_left(void)
 static void receiver_is_closed(void)
 {
 	const char *const argv[] = {"head", "-c", "2000000", "/dev/zero", NULL};
-	mitogen_context child = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err);
 
 	for (int i = 0; i < 5; i++) {
 		struct pollfd program = {.events = POLLIN};

@@ -144,7 +144,7 @@ static void await_calls(struct log *log, int times)
 
 static void called_in_order(void)
 {
-	mitogen_context child = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err);
 	mitogen_receiver doubled = mitogen_receiver_new(router, &err);
 	struct log log = {.forward = mitogen_receiver_sender(doubled, &err)};
 	mitogen_handler handler;
@@ -173,7 +173,7 @@ static void called_in_order(void)
 /* More than may be sent ahead: what the function has seen makes room. */
 static void returned_values_make_room(void)
 {
-	mitogen_context child = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err);
 	struct log log = {0};
 	mitogen_handler handler;
 
@@ -195,7 +195,7 @@ static void last_message_at_the_end(void)
 	sem_init(&other.called, 0, 0);
 	EXPECT(mitogen_handler_new(router, note, &err, .handle = PORT, .user = &log).ref == PORT);
 	EXPECT(mitogen_handler_new(router, note, &err, .user = &other).ref != 0);
-	EXPECT_OK(mitogen_call(mitogen_local(router, &err), handle_quietly, NULL, &err));
+	EXPECT_OK(mitogen_call(new_child(router, &err), handle_quietly, NULL, &err));
 	mitogen_router_close(router);
 	EXPECT(log.last == 1 && log.values == 0);
 	EXPECT(other.last == 1 && other.values == 0);
@@ -256,7 +256,7 @@ static void expect_refused(mitogen_context child, mitogen_context to)
 
 static void allows_parents(void)
 {
-	mitogen_context child = mitogen_local(router, &err), sibling = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err), sibling = new_child(router, &err);
 	mitogen_context below = mitogen_local(child, &err);
 
 	EXPECT_OK(mitogen_call(below, listen_at_port, NULL, &err, "parents"));
@@ -269,7 +269,7 @@ static void allows_parents(void)
 
 static void allows_children(void)
 {
-	mitogen_context child = mitogen_local(router, &err), below = mitogen_local(child, &err);
+	mitogen_context child = new_child(router, &err), below = mitogen_local(child, &err);
 	mitogen_receiver receiver = mitogen_receiver_new(router, &err);
 	MITOGEN_AUTO(message, m);
 
@@ -284,8 +284,8 @@ static void allows_children(void)
 
 static void allows_by_own_policy(void)
 {
-	mitogen_context child = mitogen_local(router, &err), friendly = mitogen_local(router, &err);
-	mitogen_context other = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err), friendly = new_child(router, &err);
+	mitogen_context other = new_child(router, &err);
 
 	EXPECT_OK(mitogen_call(child, listen_at_port, NULL, &err, "trusted", friendly));
 	EXPECT_OK(mitogen_call(friendly, send_once, NULL, &err, child, "from a friend"));
@@ -297,7 +297,7 @@ static void allows_by_own_policy(void)
 
 static void nobody_is_there(void)
 {
-	mitogen_context child = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err);
 	mitogen_sender to = mitogen_sender_to(child, PORT);
 	int r = 0;
 
@@ -315,7 +315,7 @@ static void sent_to_many(void)
 	mitogen_context children[10];
 
 	for (int i = 0; i < 10; i++) {
-		children[i] = mitogen_local(router, &err);
+		children[i] = new_child(router, &err);
 		EXPECT_OK(mitogen_call_no_reply(children[i], listen_at_port, &err, "parents"));
 	}
 	for (int i = 0; i < 10; i++) { /* the port is there when the function has run */
@@ -357,7 +357,7 @@ static void in_the_function(void)
 {
 	struct attempts attempts = {
 		.router = router,
-		.child = mitogen_local(router, &err),
+		.child = new_child(router, &err),
 		.receiver = mitogen_receiver_new(router, &err),
 		.poll = 4711,
 	};

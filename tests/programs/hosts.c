@@ -99,11 +99,11 @@ static void sigchld_ignored(void)
 	mitogen_context child;
 
 	signal(SIGCHLD, SIG_IGN);
-	child = mitogen_local(router, &err);
+	child = new_child(router, &err);
 	expect_call(child);
 	EXPECT_FAILURE(mitogen_call(child, exit_3, NULL, &err), MITOGEN_ERR_LOST,
 		       "local.1: exit_3: the context was lost: its process ended");
-	expect_call(mitogen_local(router, &err));
+	expect_call(new_child(router, &err));
 }
 
 static void reap_all(int signal_number)
@@ -123,17 +123,17 @@ static void reaps_everything(void)
 	mitogen_context child;
 
 	EXPECT(sigaction(SIGCHLD, &action, NULL) == 0);
-	child = mitogen_local(router, &err);
+	child = new_child(router, &err);
 	expect_call(child);
 	EXPECT_FAILURE(mitogen_call(child, exit_3, NULL, &err), MITOGEN_ERR_LOST,
 		       "local.1: exit_3: the context was lost: its process ");
-	expect_call(mitogen_local(router, &err));
+	expect_call(new_child(router, &err));
 }
 
 /* Those who are not ours are not reaped by us. */
 static void own_children_are_left_alone(void)
 {
-	mitogen_context child = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err);
 	int status;
 	pid_t pid;
 
@@ -143,7 +143,7 @@ static void own_children_are_left_alone(void)
 	if (pid == 0)
 		_exit(7);
 	EXPECT(mitogen_call(child, exit_3, NULL, &err) == MITOGEN_ERR_LOST);
-	expect_call(mitogen_local(router, &err));
+	expect_call(new_child(router, &err));
 	EXPECT(waitpid(pid, &status, 0) == pid);
 	EXPECT(WIFEXITED(status) && WEXITSTATUS(status) == 7);
 }
@@ -174,7 +174,7 @@ static void descriptors_are_not_inherited(void)
 	int found, pipes[2];
 
 	EXPECT(pipe(pipes) == 0);
-	child = mitogen_local(router, &err);
+	child = new_child(router, &err);
 	EXPECT_OK(mitogen_call(child, list_descriptors, &found, &err));
 	EXPECT(found == 2); /* from us and to us */
 }
@@ -190,7 +190,7 @@ static void too_few_descriptors(void)
 	low.rlim_cur = 20;
 	EXPECT(setrlimit(RLIMIT_NOFILE, &low) == 0);
 	while (works < 20 && r == 0) {
-		children[works] = mitogen_local(router, &err);
+		children[works] = new_child(router, &err);
 		r = mitogen_context_wait(children[works], &err);
 		if (r == 0)
 			works++;
@@ -200,7 +200,7 @@ static void too_few_descriptors(void)
 	for (int i = 0; i < works; i++)
 		expect_call(children[i]);
 	EXPECT(setrlimit(RLIMIT_NOFILE, &limit) == 0);
-	expect_call(mitogen_local(router, &err));
+	expect_call(new_child(router, &err));
 	for (int i = 0; i < works; i++)
 		EXPECT_OK(mitogen_context_shutdown(children[i], &err));
 	EXPECT(works > 0 && count_descriptors() < before + 5);
@@ -244,7 +244,7 @@ static int use_copy(mitogen_context child, mitogen_receiver receiver)
 
 static void forks(void)
 {
-	mitogen_context child = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err);
 	mitogen_receiver receiver = mitogen_receiver_new(router, &err);
 	int status;
 	pid_t pid;
@@ -264,7 +264,7 @@ static void forks(void)
 static void no_sigpipe(void)
 {
 	for (int i = 0; i < 20; i++) {
-		mitogen_context child = mitogen_local(router, &err);
+		mitogen_context child = new_child(router, &err);
 		pid_t pid;
 
 		EXPECT_OK(mitogen_call(child, get_pid, &pid, &err));
@@ -276,7 +276,7 @@ static void no_sigpipe(void)
 
 static void prints(void)
 {
-	mitogen_context child = mitogen_local(router, &err, .name = "web");
+	mitogen_context child = new_child(router, &err, .name = "web");
 
 	EXPECT_OK(mitogen_call(child, print, NULL, &err, "one line\nanother \x1b[31mline\n"));
 	EXPECT_OK(mitogen_call(child, print, NULL, &err, "the end"));
@@ -285,7 +285,7 @@ static void prints(void)
 
 static void prints_a_megabyte(void)
 {
-	mitogen_context child = mitogen_local(router, &err, .name = "web");
+	mitogen_context child = new_child(router, &err, .name = "web");
 
 	EXPECT_OK(mitogen_call(child, print_megabyte, NULL, &err));
 	EXPECT_OK(mitogen_call(child, print, NULL, &err, "\na short line\n"));
@@ -296,7 +296,7 @@ static void prints_a_megabyte(void)
 /* What it printed before it was killed is not lost. */
 static void prints_and_is_killed(void)
 {
-	mitogen_context child = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err);
 	pid_t pid;
 
 	EXPECT_OK(mitogen_call(child, print, NULL, &err, "before the end\n"));
@@ -355,8 +355,8 @@ static void a_hundred_children(void)
 	MITOGEN_AUTO(message, m);
 
 	for (int i = 0; i < 100; i++)
-		EXPECT_OK(mitogen_call_async(mitogen_local(router, &err), add, receiver, &seen[i],
-					     &err, i, 1));
+		EXPECT_OK(mitogen_call_async(new_child(router, &err), add, receiver, &seen[i], &err,
+					     i, 1));
 	for (int i = 0; i < 100; i++) {
 		int64_t sum;
 		char *tag;
@@ -382,7 +382,7 @@ static void note_thread(int signal_number)
 static void signals_are_not_taken(void)
 {
 	struct sigaction action = {.sa_handler = note_thread};
-	mitogen_context child = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err);
 	sigset_t usr1;
 
 	expect_call(child);

@@ -68,7 +68,7 @@ static void expect_nothing(void)
 static void of_all_kinds(void)
 {
 	const char *const argv[] = {"echo", "hello", NULL};
-	mitogen_context child = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err);
 	mitogen_receiver answers = mitogen_receiver_new(router, &err);
 	mitogen_receiver values = mitogen_receiver_new(router, &err);
 	mitogen_receiver events = mitogen_receiver_new(router, &err);
@@ -102,7 +102,7 @@ static void of_all_kinds(void)
 
 static void ends_come_through_it(void)
 {
-	mitogen_context child = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err);
 	mitogen_receiver values = mitogen_receiver_new(router, &err);
 	mitogen_channel channel = mitogen_channel_open(child, count, &err, 2);
 	MITOGEN_AUTO(message, m);
@@ -133,7 +133,7 @@ static void credit_goes_with_the_message(void)
 
 	all = mitogen_select_new(router, &err);
 	for (int i = 0; i < 3; i++) {
-		children[i] = mitogen_local(router, &err);
+		children[i] = new_child(router, &err);
 		channels[i] = mitogen_channel_open(children[i], count, &err, 20000);
 		EXPECT_OK(mitogen_select_add(all, channels[i].rx, &err));
 	}
@@ -162,7 +162,7 @@ static void credit_goes_with_the_message(void)
 /* A foreign loop with one descriptor for everything. */
 static void polled(void)
 {
-	mitogen_context child = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err);
 	mitogen_receiver answers[10];
 	int left = 10;
 	struct pollfd readable = {.events = POLLIN};

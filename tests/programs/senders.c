@@ -190,7 +190,7 @@ static void in_order(void)
 
 	open_values();
 	for (int i = 0; i < 3; i++) {
-		children[i] = mitogen_local(router, &err);
+		children[i] = new_child(router, &err);
 		EXPECT_OK(mitogen_call_no_reply(children[i], count, &err, to_values, 0, 20000));
 	}
 	for (int i = 0; i < 3 * 20000; i++) {
@@ -222,7 +222,7 @@ static void one_address(void)
 
 static void waits_for_the_reader(void)
 {
-	mitogen_context child = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err);
 	MITOGEN_AUTO(message, held);
 	bool has_room = true;
 
@@ -243,7 +243,7 @@ static void waits_for_the_reader(void)
 
 static void large_values(void)
 {
-	mitogen_context child = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err);
 	const size_t sizes[] = {0, 1, WINDOW - 5, WINDOW, WINDOW + 1, sizeof(data), sizeof(data)};
 
 	open_values();
@@ -263,18 +263,18 @@ static void large_values(void)
 static void too_large(void)
 {
 	mitogen_router_close(router);
-	router = mitogen_router_new(&err, .max_message = 1 << 20);
+	router = new_router(&err, .max_message = 1 << 20);
 	open_values();
-	EXPECT_FAILURE(mitogen_call(mitogen_local(router, &err), send_bytes, NULL, &err, to_values,
-				    1 << 20),
-		       MITOGEN_ERR_CALL, "the limit is 1048576");
+	EXPECT_FAILURE(
+		mitogen_call(new_child(router, &err), send_bytes, NULL, &err, to_values, 1 << 20),
+		MITOGEN_ERR_CALL, "the limit is 1048576");
 	EXPECT(strcmp(err.type, "MITOGEN_ERR_TOO_BIG") == 0);
 	expect_nothing(values);
 }
 
 static void orderly_end(void)
 {
-	mitogen_context child = mitogen_local(router, &err), other = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err), other = new_child(router, &err);
 
 	open_values();
 	EXPECT_OK(mitogen_call(other, close_sender, NULL, &err, to_values)); /* it had not sent */
@@ -296,7 +296,7 @@ static void orderly_end(void)
 
 static void sender_is_lost(void)
 {
-	mitogen_context child = mitogen_local(router, &err), other = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err), other = new_child(router, &err);
 	mitogen_receiver second, third;
 
 	open_values();
@@ -332,7 +332,7 @@ static void sender_is_lost(void)
 /* C11: it is told to all who ever talked to it, wherever they are. */
 static void sibling_is_lost(void)
 {
-	mitogen_context a = mitogen_local(router, &err), b = mitogen_local(router, &err);
+	mitogen_context a = new_child(router, &err), b = new_child(router, &err);
 	mitogen_context below = mitogen_local(b, &err);
 	mitogen_sender to_a;
 
@@ -346,7 +346,7 @@ static void sibling_is_lost(void)
 
 static void sender_below_is_lost(void)
 {
-	mitogen_context middle = mitogen_local(router, &err), below = mitogen_local(middle, &err);
+	mitogen_context middle = new_child(router, &err), below = mitogen_local(middle, &err);
 	MITOGEN_AUTO(message, m);
 
 	open_values();
@@ -361,7 +361,7 @@ static void sender_below_is_lost(void)
 
 static void receiver_is_closed(void)
 {
-	mitogen_context child = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err);
 	mitogen_receiver replies = mitogen_receiver_new(router, &err), progress;
 	MITOGEN_AUTO(message, m);
 	int code;
@@ -384,7 +384,7 @@ static void receiver_is_closed(void)
 
 static void receiver_is_lost(void)
 {
-	mitogen_context child = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err);
 	mitogen_sender to;
 	int r = 0, pid;
 
@@ -405,7 +405,7 @@ static void receiver_is_lost(void)
 
 static void down_and_back(void)
 {
-	mitogen_context child = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err);
 	mitogen_sender to;
 
 	EXPECT_OK(mitogen_call(child, open_inbox, &to, &err));
@@ -429,7 +429,7 @@ static void down_and_back(void)
 
 static void siblings(void)
 {
-	mitogen_context a = mitogen_local(router, &err), b = mitogen_local(router, &err);
+	mitogen_context a = new_child(router, &err), b = new_child(router, &err);
 	mitogen_sender to_b;
 	MITOGEN_AUTO(text, heard);
 
@@ -524,7 +524,7 @@ static void closing_wakes_senders(void)
 
 static void router_closes_while_a_child_sends(void)
 {
-	mitogen_context child = mitogen_local(router, &err);
+	mitogen_context child = new_child(router, &err);
 	mitogen_receiver progress = mitogen_receiver_new(router, &err);
 	MITOGEN_AUTO(message, m);
 
@@ -540,7 +540,7 @@ static void closing_wakes_receivers_in_children(void)
 	MITOGEN_AUTO(message, m);
 
 	open_values();
-	EXPECT_OK(mitogen_call_no_reply(mitogen_local(router, &err), hear_all, &err, to_values));
+	EXPECT_OK(mitogen_call_no_reply(new_child(router, &err), hear_all, &err, to_values));
 	get(values, &m);
 	mitogen_router_close(router);
 }
