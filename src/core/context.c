@@ -11,7 +11,9 @@
 #include "core/latch.h"
 #include "core/router.h"
 
-#define LOST_MAX 1024 /* of how many lost contexts the reason is kept */
+/* of how many lost contexts the reason is kept, and of how many that nobody here had asked for */
+#define LOST_MAX          1024
+#define LOST_STRANGER_MAX 256
 
 struct watcher {
 	struct list link;
@@ -19,6 +21,11 @@ struct watcher {
 	struct latch *latch;
 	struct mitogen_message *m;
 };
+
+static struct lost_contexts *lost_of(struct router *router, const struct context *context)
+{
+	return context->is_stranger ? &router->lost_strangers : &router->lost;
+}
 
 const char *context_state_name(enum context_state state)
 {
@@ -29,7 +36,7 @@ const char *context_state_name(enum context_state state)
 
 struct context *context_new(struct router *router, uint32_t id, char *path)
 {
-	struct context *context = sys.calloc(1, sizeof(*context));
+	struct context *context = path ? sys.calloc(1, sizeof(*context)) : NULL;
 
 	if (!context)
 		goto no_context;
@@ -103,6 +110,17 @@ struct context *context_of_id(struct router *router, uint32_t id)
 	return context;
 }
 
+void context_expect_loss(struct router *router, uint32_t id)
+{
+	struct context *context;
+
+	if (context_known(router, id))
+		return;
+	context = context_of_id(router, id);
+	if (context)
+		context->is_stranger = true;
+}
+
 /* It was known by its number alone. */
 static void rename_context(const struct router *router, struct context *context)
 {
@@ -125,7 +143,7 @@ void context_announced(struct router *router, uint32_t id)
 		return;
 	context->state = CONTEXT_READY;
 	list_remove(&context->lost);
-	router->lost_count--;
+	lost_of(router, context)->count--;
 }
 
 struct context *context_find(const struct router *router, uint32_t ref)
@@ -197,6 +215,17 @@ void context_fail_handles(struct router *router, struct context *context, const 
 	}
 }
 
+static void keep_lost(struct router *router, struct context *context)
+{
+	struct lost_contexts *lost = lost_of(router, context);
+
+	list_append(&lost->oldest_first, &context->lost);
+	if (++lost->count > (context->is_stranger ? LOST_STRANGER_MAX : LOST_MAX)) {
+		destroy(router, LIST_OWNER(lost->oldest_first.next, struct context, lost));
+		lost->count--;
+	}
+}
+
 void context_lose(struct router *router, struct context *context, const mitogen_error *why)
 {
 	mitogen_error placed = *why;
@@ -227,11 +256,7 @@ void context_set_state(struct router *router, struct context *context, enum cont
 	notify(router, context);
 	if (state != CONTEXT_GONE)
 		return;
-	list_append(&router->lost_contexts, &context->lost);
-	if (++router->lost_count > LOST_MAX) {
-		destroy(router, LIST_OWNER(router->lost_contexts.next, struct context, lost));
-		router->lost_count--;
-	}
+	keep_lost(router, context);
 }
 
 int context_watch(struct router *router, struct context *context, enum context_state state,

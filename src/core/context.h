@@ -26,13 +26,14 @@ enum context_state { /* in this order, some may be left out; one setter logs it 
 
 struct context {
 	struct map_node by_ref, by_id;
-	struct list lost;    /* in router->lost_contexts */
+	struct list lost;    /* in router->lost or ->lost_strangers */
 	struct list handles; /* ports that wait for it */
 	struct list watchers;
 	struct list chains; /* of calls to it from here */
 	uint32_t id;
 	enum context_state state;
 	bool was_ready;
+	bool is_stranger; /* nobody here had asked for it */
 	char *path;
 	mitogen_error *why; /* when lost */
 	void *connection;   /* the parent layer's, of a child of ours */
@@ -41,11 +42,19 @@ struct context {
 	uint32_t children;  /* that we have had it start */
 };
 
-/* Takes path over. NULL: no memory. */
+struct lost_contexts { /* of which the reason is kept */
+	struct list oldest_first;
+	uint32_t count;
+};
+
+/* Takes path over, NULL included. NULL: no memory. */
 struct context *context_new(struct router *router, uint32_t id, char *path);
 struct context *context_known(const struct router *router, uint32_t id); /* or NULL */
 /* The one with this ID, made if there is none; it may be gone already. NULL: no memory. */
 struct context *context_of_id(struct router *router, uint32_t id);
+/* Its route is about to be removed, as it is lost: the reason will be kept, in case that somebody asks
+ * for it later. */
+void context_expect_loss(struct router *router, uint32_t id);
 /* It has got a route, and a name; somebody may have asked for it before. */
 void context_announced(struct router *router, uint32_t id);
 struct context *context_find(const struct router *router, uint32_t ref); /* or NULL */

@@ -30,7 +30,8 @@ int router_init(struct router *router, uint32_t id, const uint32_t *ancestors,
 	router->ancestor_count = ancestor_count;
 	for (size_t i = 0; i < ancestor_count; i++)
 		router->ancestors[i] = ancestors[i];
-	list_init(&router->lost_contexts);
+	list_init(&router->lost.oldest_first);
+	list_init(&router->lost_strangers.oldest_first);
 	list_init(&router->residents);
 	list_init(&router->neighbours);
 	list_init(&router->local);

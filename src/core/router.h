@@ -11,6 +11,7 @@
 
 #include "base/map.h"
 #include "core/broker.h"
+#include "core/context.h"
 #include "core/handles.h"
 #include "core/inbox.h"
 #include "core/message.h"
@@ -19,7 +20,6 @@
 #include "core/routes.h"
 #include "core/stats.h"
 
-struct context;
 struct forks;
 struct forward_log;
 struct latch;
@@ -39,11 +39,11 @@ struct router {
 	struct map routes;        /* struct route, by context ID */
 	struct map handles;       /* struct handle, by number */
 	struct map contexts_by_id, contexts_by_ref;
-	struct list lost_contexts; /* oldest first */
-	struct map call_chains;    /* of calls from here, by number */
-	struct map chain_sources;  /* of calls to here, by context ID: core/chains.h */
+	struct lost_contexts lost, lost_strangers;
+	struct map call_chains;   /* of calls from here, by number */
+	struct map chain_sources; /* of calls to here, by context ID: core/chains.h */
 	uint32_t last_chain;
-	uint32_t last_ref, lost_count, children;
+	uint32_t last_ref, children;
 	struct latch *calls; /* for the main thread */
 	struct list local;   /* to ourselves, from another thread than the broker's */
 	struct task deliver_local;

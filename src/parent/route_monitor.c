@@ -161,6 +161,12 @@ static void tell_children(struct router *router, const struct neighbour *from,
 	}
 }
 
+static void remove_route(struct router *router, struct route *route)
+{
+	context_expect_loss(router, route->by_id.key);
+	routes_remove(router, route);
+}
+
 /* Fails who waits for them here. */
 static void lose_contexts(struct router *router, const struct loss *loss)
 {
@@ -227,7 +233,7 @@ void route_monitor_lose(struct router *router, struct neighbour *neighbour,
 				LIST_OWNER(neighbour->routes.next, struct route, of_neighbour);
 
 			loss.ids[loss.count] = route->by_id.key;
-			routes_remove(router, route);
+			remove_route(router, route);
 		}
 		spread_loss(router, neighbour, &loss);
 	}
@@ -313,7 +319,7 @@ static bool remove_routes(struct router *router, const struct neighbour *from, s
 			return false;
 		if (!route || route->neighbour != from)
 			continue; /* nobody here knows it */
-		routes_remove(router, route);
+		remove_route(router, route);
 		loss->ids[kept++] = loss->ids[i];
 	}
 	loss->count = kept;

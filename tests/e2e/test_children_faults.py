@@ -12,31 +12,43 @@ TRANSPARENT = "read_short=3,write_short=3,eagain=3,eintr=5"
 
 
 @pytest.fixture(scope="session")
-def faulty(build_dir, tmp_path_factory):
-    """faulty(scenario, faults): runs the scenario to its end, in which it finds nothing wrong."""
+def run_with_faults(build_dir, tmp_path_factory):
+    """run_with_faults(name, scenario, **environment): runs the scenario of that program to its end, in
+    which it finds nothing wrong."""
     archives = [build_dir / path / "libmitogen-internal.a" for path in ("host/src", ".")]
-    path = tmp_path_factory.mktemp("faulty") / "faulty"
-    subprocess.run(
-        [
-            *(os.environ.get("CC", "cc"), "-std=gnu11", "-D_GNU_SOURCE", "-O1", "-g", "-static"),
-            *("-Wall", "-Wextra", "-Werror", f"-I{ROOT / 'include'}", f"-I{ROOT / 'src'}"),
-            *("-o", path, ROOT / "tests/programs/faulty.c", ROOT / "src/base/faults.c"),
-            *(next(archive for archive in archives if archive.exists()), "-pthread"),
-        ],
-        check=True,
-    )
+    programs = tmp_path_factory.mktemp("faulty")
 
-    def run_faulty(scenario, faults):
+    def build(path):
+        compiler = os.environ.get("CC", "cc")
+        subprocess.run(
+            [
+                *(compiler, "-std=gnu11", "-D_GNU_SOURCE", "-O1", "-g", "-static"),
+                *("-Wall", "-Wextra", "-Werror", f"-I{ROOT / 'include'}", f"-I{ROOT / 'src'}"),
+                *("-o", path, ROOT / f"tests/programs/{path.name}.c", ROOT / "src/base/faults.c"),
+                *(next(archive for archive in archives if archive.exists()), "-pthread"),
+            ],
+            check=True,
+        )
+
+    def run(name, scenario, **environment):
+        if not (programs / name).exists():
+            build(programs / name)
         done = subprocess.run(
-            [path, scenario],
-            env={**os.environ, "MITOGEN_FAULTS": faults},
+            [programs / name, scenario],
+            env={**os.environ, **environment},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=30,
         )
-        assert done.returncode == 0, f"MITOGEN_FAULTS={faults}: {done.stderr.decode()}"
+        assert done.returncode == 0, f"{environment}: {done.stderr.decode()}"
 
-    return run_faulty
+    return run
+
+
+@pytest.fixture(scope="session")
+def faulty(run_with_faults):
+    """faulty(scenario, faults): the same of faulty.c."""
+    return lambda scenario, faults: run_with_faults("faulty", scenario, MITOGEN_FAULTS=faults)
 
 
 def test_the_program_without_faults(faulty):
@@ -104,3 +116,35 @@ def test_everything_at_once(faulty):
             "some_works",
             f"seed={seed},malloc=200,socketpair=5,pipe2=5,pidfd_open=3,clock=30,{TRANSPARENT}",
         )
+
+
+# ---- Contexts below contexts ----
+
+
+# Where things fail, and more allocations than there are.
+PLACES = [("MITOGEN_FAULTS", 250), ("FAULTS_FIRST", 200), ("FAULTS_SECOND", 150)]
+
+
+def test_a_tree_without_faults(run_with_faults):
+    run_with_faults("faulty_tree", "all_works")
+
+
+@pytest.mark.parametrize(("where", "count"), PLACES)
+def test_a_tree_with_faults_that_no_user_notices(run_with_faults, where, count):
+    for seed in range(5):
+        run_with_faults("faulty_tree", "all_works", **{where: f"seed={seed},{TRANSPARENT}"})
+    run_with_faults("faulty_tree", "all_works", **{where: f"malloc@{count}"})
+
+
+@pytest.mark.parametrize(("where", "count"), PLACES)
+def test_c21_each_allocation_in_a_tree_fails_once(run_with_faults, where, count):
+    with pytest.raises(AssertionError, match="out of memory"):
+        run_with_faults("faulty_tree", "all_works", **{where: "malloc@40"})  # it is noticed at all
+    for number in range(1, count):
+        run_with_faults("faulty_tree", "some_works", **{where: f"malloc@{number}"})
+
+
+@pytest.mark.parametrize(("where", "count"), PLACES)
+def test_c21_memory_in_a_tree_runs_out_for_good(run_with_faults, where, count):
+    for number in range(1, count, 5):
+        run_with_faults("faulty_tree", "some_works", **{where: f"malloc@{number}+"})

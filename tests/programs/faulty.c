@@ -1,26 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * For a library in which calls fail on purpose. Whatever fails: each result is right or an error, each
- * asynchronous call puts one message, nothing hangs, nothing is left.
+ * Children, in a library in which calls fail on purpose.
  *   all_works     nothing may fail: the faults are those that a user never sees
  *   some_works, some_channels_work    anything may fail, but well
  *   all_forks, some_forks    the same with children that are copies of this process
  */
-#include <errno.h>
-#include <sys/wait.h>
-
-#include "counting.h"
-
-#define CALLS 20
-
-static int add(mitogen_message *m, mitogen_error *error)
-{
-	int64_t a, b;
-	int r = mitogen_read(m, error, &a, &b);
-
-	return r < 0 ? r : mitogen_reply(m, error, a + b);
-}
-MITOGEN_EXPORT(add, MITOGEN_INT, MITOGEN_INT);
+#include "faulty.h"
 
 static int echo(mitogen_message *m, mitogen_error *error)
 {
@@ -41,7 +26,7 @@ static int add_below(mitogen_message *m, mitogen_error *error)
 }
 MITOGEN_EXPORT(add_below);
 
-static bool may_fail, forks;
+static bool forks;
 
 /* Sends back what comes, until the caller sends no more. */
 static int send_back(mitogen_message *m, mitogen_error *error)
@@ -69,16 +54,6 @@ static int greet(mitogen_message *m, mitogen_error *error)
 }
 MITOGEN_EXPORT(greet, MITOGEN_SENDER);
 
-/* Whether it has worked; a failure must be described. */
-static bool works(int result)
-{
-	if (result >= 0)
-		return true;
-	EXPECT(may_fail && err.code == result && *err.text);
-	err = (mitogen_error){0};
-	return false;
-}
-
 static void call_directly(mitogen_context child)
 {
 	int64_t sum = 0;
@@ -101,33 +76,6 @@ static void send_much(mitogen_context child)
 	if (works(mitogen_call(child, echo, &m, &err, mitogen_bytes_of(data, sizeof(data)))) &&
 	    works(mitogen_read(m, &err, &back)))
 		EXPECT(back.size == sizeof(data) && memcmp(back.data, data, sizeof(data)) == 0);
-}
-
-static void call_async(mitogen_router one, mitogen_context child)
-{
-	mitogen_receiver receiver = mitogen_receiver_new(one, &err);
-	MITOGEN_AUTO(message, m);
-	int seen[CALLS] = {0}, left = 0;
-
-	if (!works(err.code))
-		return;
-	for (int i = 0; i < CALLS; i++)
-		if (works(mitogen_call_async(child, add, receiver, &seen[i], &err, i, 1))) {
-			seen[i] = 1;
-			left++;
-		}
-	for (; left > 0; left--) {
-		int64_t sum;
-		int *tag;
-
-		EXPECT(mitogen_receiver_get(receiver, &m, MITOGEN_FOREVER, &err) == 1);
-		tag = mitogen_message_tag(m);
-		EXPECT(--*tag == 0);
-		if (works(mitogen_read(m, &err, &sum)))
-			EXPECT(sum == tag - seen + 1);
-	}
-	EXPECT(mitogen_receiver_get(receiver, &m, 0, &err) == 0);
-	mitogen_receiver_close(receiver);
 }
 
 /* Whatever fails, a result is the last that comes. */
@@ -263,17 +211,6 @@ static void use_router(void)
 	if (children[0].ref)
 		works(mitogen_context_shutdown(children[0], &err));
 	mitogen_router_close(one);
-}
-
-static void run(void (*use)(void))
-{
-	int descriptors = count_descriptors(), threads = count_threads();
-	siginfo_t info;
-
-	use();
-	EXPECT(count_descriptors() == descriptors);
-	await_threads(threads);
-	EXPECT(waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 && errno == ECHILD);
 }
 
 static void all_works(void)

@@ -69,6 +69,16 @@ static int send_pieces(mitogen_message *m, mitogen_error *error)
 }
 MITOGEN_EXPORT(send_pieces, MITOGEN_SENDER, MITOGEN_INT);
 
+/* Starts a child that cannot be, and gives it away before that is known. */
+static int start_missing(mitogen_message *m, mitogen_error *error)
+{
+	mitogen_context child =
+		mitogen_local(mitogen_message_router(m), error, .image = "/nonexistent/image");
+
+	return child.ref ? mitogen_reply(m, error, child) : error->code;
+}
+MITOGEN_EXPORT(start_missing);
+
 static int count_children(mitogen_message *m, mitogen_error *error)
 {
 	char path[64];
@@ -352,6 +362,20 @@ static void fails_to_start(void)
 	expect_works(mitogen_local(line[1], &err));
 }
 
+/* Whoever gets it learns why it is not there. */
+static void given_away_and_failed(void)
+{
+	mitogen_context line[2], missing;
+
+	start_line(line, 2);
+	for (int i = 0; i < 20; i++) {
+		EXPECT_OK(mitogen_call(line[1], start_missing, &missing, &err));
+		EXPECT_FAILURE(mitogen_call(missing, add, NULL, &err, 1, 2), MITOGEN_ERR_CONNECT,
+			       "cannot run /nonexistent/image");
+		EXPECT(strstr(err.text, "local.1/local.1/local.") == err.text);
+	}
+}
+
 /* The one in the middle says nothing for a while: who waits is told in time, and when it goes on, what it
  * was asked to start is gone again. */
 static void middle_is_stopped(void)
@@ -410,6 +434,7 @@ int main(int argc, char **argv)
 		{"router_closes_while_many_connect", router_closes_while_many_connect},
 		{"ended_while_it_connects", ended_while_it_connects},
 		{"fails_to_start", fails_to_start},
+		{"given_away_and_failed", given_away_and_failed},
 		{"middle_is_stopped", middle_is_stopped},
 		{"last_words", last_words},
 		{NULL, NULL},

@@ -109,7 +109,7 @@ static void states_only_go_forward(void **state)
 	assert_string_equal(context_state_name(CONTEXT_LOST), "lost");
 	set(CONTEXT_GONE);
 	set(CONTEXT_GONE);
-	assert_int_equal(pair.master.lost_count, 1);
+	assert_int_equal(pair.master.lost.count, 1);
 }
 
 static void a_loss_without_reason_is_one(void **state)
@@ -166,7 +166,7 @@ static void the_oldest_lost_ones_are_forgotten(void **state)
 	assert_null(context_find(&pair.master, first));
 	assert_non_null(context_find(&pair.master, last));
 	assert_int_equal(context_loss(context_find(&pair.master, last), NULL), MITOGEN_ERR_LOST);
-	assert_int_equal(pair.master.lost_count, 1024);
+	assert_int_equal(pair.master.lost.count, 1024);
 }
 
 static void *no_memory(size_t size)

@@ -384,7 +384,7 @@ static void c7_messages_under_way_to_the_lost_are_answered(void **state)
 	neighbour_close(&c->above);
 	pump(&b->router.broker); /* nobody else knows yet */
 	call(far, C_ID);
-	assert_failure(latch, MITOGEN_ERR_LOST, "context 3: f: no route to that context");
+	assert_failure(latch, MITOGEN_ERR_LOST, "context 3: f: was killed by SIGKILL");
 	knows(master, B_ID);
 	neighbour_close(&b->above);
 	pump(&a->router.broker);
@@ -491,6 +491,8 @@ static void a_lost_context_that_is_named_is_gone(void **state)
 	(void)state;
 	tree_kill(c);
 	assert_int_equal(context_of_id(&master->router, C_ID)->state, CONTEXT_GONE);
+	assert_string_equal(context_of_id(&master->router, C_ID)->path, "a/b/c");
+	assert_string_equal(loss_at(master, C_ID), "was killed by SIGKILL");
 	assert_int_equal(context_of_id(&a->router, C_ID)->state, CONTEXT_GONE);
 	assert_int_equal(context_of_id(&master->router, 999999)->state, CONTEXT_GONE);
 	assert_int_equal(context_of_id(&far->router, C_ID)->state, CONTEXT_READY); /* who knows */
