@@ -278,6 +278,7 @@ static void each_message_goes_to_one_thread(void **state)
 	sem_destroy(&counted);
 }
 
+/* C12 */
 static void closing_it_wakes_all(void **state)
 {
 	for (int round = 0; round < 20; round++) {
