@@ -457,7 +457,8 @@ typedef struct mitogen_exec_options {
  * missing or may not run is a failure of type "ENOENT", "EACCES", ... It gets a process group of
  * its own; when the context goes away, the program is ended.
  * Output counts as read when its message is released: a program of which 256 KiB of stdout, or of
- * stderr, are not read has to wait before it can write more to that. */
+ * stderr, are not read (more, where a long delay needs it) has to wait before it can write more to
+ * that. */
 mitogen_process mitogen_exec_with(mitogen_context context, const char *const *argv,
 				  mitogen_receiver receiver, void *tag,
 				  const mitogen_exec_options *options, mitogen_error *err);
