@@ -161,3 +161,7 @@ def test_ports_of_a_child(scenario, program, name):
 
 def test_reply_that_is_queued_when_the_end_is_asked_for(scenario, program):
     scenario("raw_parent", "shutdown_behind_reply", program("raw_parent"))
+
+
+def test_c10_ids_that_run_out_are_an_error(scenario, program):
+    scenario("raw_parent", "ids_run_out", program("raw_parent"))

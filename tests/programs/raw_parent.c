@@ -69,6 +69,14 @@ static int log_two(mitogen_message *m, mitogen_error *error)
 }
 MITOGEN_EXPORT(log_two);
 
+static int start_below(mitogen_message *m, mitogen_error *error)
+{
+	mitogen_context below = mitogen_local(mitogen_message_router(m), error);
+
+	return below.ref ? 0 : error->code;
+}
+MITOGEN_EXPORT(start_below);
+
 /* ---- The parent ---- */
 
 static void send_frame(void)
@@ -306,6 +314,39 @@ static void logs_above_level(void)
 	receive(ANSWER);
 }
 
+/* It has none itself and asks us. */
+static void grant_when_asked(uint32_t first, uint32_t count)
+{
+	struct raw_cursor c = {received.payload};
+
+	begin_call(NULL, "start_below", 0);
+	end_call();
+	receive(RAW_ALLOCATE_ID);
+	raw_next_head(&c); /* list */
+	EXPECT(raw_next_head(&c) == CHILD && raw_next_head(&c) == 1000);
+	raw_begin(&frame, RAW_CBOR, 0, CHILD, RAW_GRANT_ID);
+	raw_list(&frame, 4);
+	raw_uint(&frame, CHILD);
+	raw_uint(&frame, first);
+	raw_uint(&frame, count);
+	raw_uint(&frame, 0);
+	send_frame();
+}
+
+static void ids_run_out(void)
+{
+	static const char text[] = "no context IDs are left for another child";
+
+	grant_when_asked(0, 0);
+	receive(ANSWER);
+	EXPECT(received.kind == RAW_CBOR &&
+	       memmem(received.payload, received.size, text, strlen(text)));
+	grant_when_asked(9000, 1); /* the next time there is one */
+	receive(RAW_ADD_ROUTE);
+	receive(ANSWER);
+	EXPECT(received.size == 1); /* nil */
+}
+
 struct scenario {
 	const char *name;
 	void (*run)(void);
@@ -323,6 +364,7 @@ int main(int argc, char **argv)
 		{"sibling_fails_call", sibling_fails_call},
 		{"parent_fails_call", parent_fails_call},
 		{"shutdown_behind_reply", shutdown_behind_reply},
+		{"ids_run_out", ids_run_out},
 		{"logs_above_level", logs_above_level},
 		{NULL, NULL},
 	};
