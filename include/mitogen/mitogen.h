@@ -163,7 +163,7 @@ typedef struct mitogen_local_options {
 
 /* mitogen_local(via, &err, [.name = ..., ...])
  * KEYWORDS. A child process of the same account. via: the mitogen_router whose child it becomes, or a
- * mitogen_context below this process, at any depth, which need not be connected yet. A via of none
+ * mitogen_context below this process, up to 64 deep, which need not be connected yet. A via of none
  * is an error, never "here". Below the master, a process waits for IDs from it now and then. */
 mitogen_context mitogen_local_with(mitogen_context via, const mitogen_local_options *options,
 				   mitogen_error *err);
