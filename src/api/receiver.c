@@ -60,6 +60,8 @@ struct receiver *receiver_add(struct api_router *api)
 	receiver->api = api;
 	if (receiver->latch && map_add(&api->receivers, &receiver->by_ref, ++api->last_ref) == 0) {
 		receiver->latch->ref = receiver->by_ref.key;
+		if (api->router->closing) /* nobody would close it any more */
+			latch_close(receiver->latch, &api->router->broker.wakes);
 		return receiver;
 	}
 	latch_unref(receiver->latch);

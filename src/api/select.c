@@ -61,6 +61,8 @@ mitogen_select mitogen_select_new(mitogen_router router, mitogen_error *err)
 	if (select && select->latch &&
 	    map_add(&api->selects, &select->by_ref, ++api->last_ref) == 0) {
 		list_init(&select->members);
+		if (api->router->closing) /* nobody would close it any more */
+			latch_close(select->latch, &api->router->broker.wakes);
 		handle = (mitogen_select){.router = api->ref, .ref = select->by_ref.key};
 	} else {
 		error_set_memory(err);

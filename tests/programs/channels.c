@@ -508,13 +508,14 @@ static void many_after_another(void)
 	use_channels(child, 1000);
 	here = memory();
 	EXPECT_OK(mitogen_call(child, get_memory, &before, &err));
-	use_channels(child, 5000);
+	use_channels(child, 10000);
 	EXPECT_OK(mitogen_call(child, get_memory, &after, &err));
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 	return; /* these keep what was freed */
 #endif
-	EXPECT(after - before < 256);
-	EXPECT(memory() - here < 256);
+	EXPECT(after - before <
+	       1024); /* some comes and goes; 100 bytes of each would be too much */
+	EXPECT(memory() - here < 1024);
 }
 
 static void mistakes(void)

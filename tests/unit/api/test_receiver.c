@@ -335,6 +335,23 @@ static void made_while_it_closes(void **state)
 	}
 }
 
+/* A child is asked to end while its function makes one: nothing would wake it any more. */
+static void made_when_it_ends(void **state)
+{
+	struct api_router *api = api_lock(router.ref, &err, NULL);
+	MITOGEN_AUTO(message, m);
+	mitogen_receiver late;
+
+	(void)state;
+	api->router->closing = true;
+	api_unlock(api);
+	late = mitogen_receiver_new(router, &err);
+	assert_int_equal(mitogen_receiver_get(late, &m, MITOGEN_FOREVER, &err), MITOGEN_ERR_CLOSED);
+	api = api_lock(router.ref, &err, NULL);
+	api->router->closing = false;
+	api_unlock(api);
+}
+
 /* ---- The broker thread ---- */
 
 static sem_t task_done;
@@ -384,6 +401,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(closing_it_wakes_all, setup, teardown),
 		cmocka_unit_test_setup_teardown(closing_the_router_wakes_all, setup, teardown),
 		cmocka_unit_test_setup_teardown(made_while_it_closes, setup, teardown),
+		cmocka_unit_test_setup_teardown(made_when_it_ends, setup, teardown),
 		cmocka_unit_test_setup_teardown(not_for_the_broker, setup, teardown),
 		cmocka_unit_test_setup_teardown(without_memory_there_is_none, setup, teardown),
 	};
