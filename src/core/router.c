@@ -137,13 +137,13 @@ static void deliver(struct router *router, struct mitogen_message *m, struct nei
 	broker_defer(&router->broker, &router->deliver_local);
 }
 
-/* Not between somebody and what is above or below it. */
+/* Not between somebody and what is above or below it. What our parent passes on, it has looked at. */
 static bool goes_across(const struct router *router, const struct neighbour *from,
 			const struct neighbour *to, uint32_t dst_id)
 {
-	if (from && from->is_parent)
-		return false; /* it has seen to that */
-	return to->is_parent ? !router_is_ancestor(router, dst_id) : from != NULL;
+	bool goes_up = from ? !from->is_parent : to && to->is_parent;
+
+	return goes_up && !router_is_ancestor(router, dst_id);
 }
 
 static void reply_dead_as(struct router *router, uint32_t src_id,
@@ -207,13 +207,13 @@ static void forward(struct router *router, struct mitogen_message *m, struct nei
 	uint32_t dst_id = m->header.dst_id;
 	struct neighbour *to = routes_neighbour(router, dst_id);
 
-	if (!to || to == from) {
-		reply_unreachable(router, m, from);
-	} else if (router->is_unidirectional && goes_across(router, from, to, dst_id)) {
-		router->stats.refused++;
+	if (router->is_unidirectional && goes_across(router, from, to, dst_id)) {
+		router->stats.refused++; /* whether there is such a context, or was, is not said */
 		router_reply_dead(router, m, MITOGEN_ERR_REFUSED,
 				  "routing is unidirectional: a context reaches only what is above "
 				  "and below it");
+	} else if (!to || to == from) {
+		reply_unreachable(router, m, from);
 	} else if (!from || may_pass(router, m, from, to)) {
 		routes_note_talk(router, from, m->header.src_id, to, dst_id);
 		if (m->header.handle == HANDLE_SHUTDOWN)

@@ -641,6 +641,13 @@ static void unidirectional_routing_does_not_trust_children(void **state)
 	other->router.is_unidirectional = false;
 	call(far, C_ID);
 	assert_failure(latch, MITOGEN_ERR_REFUSED, "routing is unidirectional");
+	call(far, 999999); /* nobody */
+	assert_failure(latch, MITOGEN_ERR_REFUSED, "routing is unidirectional");
+	talk(master, c);
+	knows(master, C_ID);
+	tree_kill(c);
+	call(far, C_ID); /* of whose end nobody beside it is to hear */
+	assert_failure(latch, MITOGEN_ERR_REFUSED, "routing is unidirectional");
 	call(far, OTHER_ID); /* which has no such function port */
 	assert_failure(latch, MITOGEN_ERR_UNKNOWN, "no such handle");
 	latch_unref(latch);
