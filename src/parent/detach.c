@@ -45,17 +45,20 @@ void detach_init(struct detach *detach, void (*done)(struct detach *detach))
 int detach_ask(struct detach *detach, struct router *router, struct neighbour *child,
 	       struct context *context)
 {
+	struct mitogen_writer w;
 	struct mitogen_message *m;
+	int ignored;
 
 	if (detach->reply.ops)
 		return 0;
-	m = message_new(0);
+	message_writer_init(&w);
+	writer_nil(&w);
+	m = message_from_writer(&w, &ignored);
 	if (!m || handles_add(router, &detach->reply, 0, &reply_ops, context) < 0) {
 		message_unref(m);
 		detach->reply.ops = NULL;
 		return MITOGEN_ERR_MEMORY;
 	}
-	m->header.kind = FRAME_DEAD;
 	m->header.handle = HANDLE_DETACHING;
 	m->header.reply_to = detach->reply.by_number.key;
 	router_send_behind(router, child, m, NULL);

@@ -82,6 +82,19 @@ def test_m2_forks_with_any_fault(faulty):
         faulty("some_forks", f"seed={seed},malloc=200,socketpair=5,pipe2=5,fork=3,{TRANSPARENT}")
 
 
+def test_detaching(faulty):
+    for seed in range(20):
+        faulty("all_are_detached", f"seed={seed},{TRANSPARENT},pidfd_open=2,clock=20")
+
+
+@pytest.mark.parametrize("scenario", ["some_are_detached", "some_forks_are_detached"])
+def test_detaching_with_any_fault(faulty, scenario):
+    for number in range(1, 150):
+        faulty(scenario, f"malloc@{number}")
+    for seed in range(40):
+        faulty(scenario, f"seed={seed},malloc=100,pipe2=5,fork=3,pidfd_open=3,{TRANSPARENT}")
+
+
 def test_each_allocation_fails_once(faulty):
     with pytest.raises(AssertionError, match="out of memory"):
         faulty("all_works", "malloc@30")  # it is noticed at all

@@ -424,7 +424,8 @@ static void cannot_be_let_go(void)
 	EXPECT_FAILURE(mitogen_context_detach(child, &err), MITOGEN_ERR_LOST,
 		       "was killed by SIGKILL");
 	child = mitogen_local(router, &err, .image = "/nonexistent");
-	EXPECT_FAILURE(mitogen_context_detach(child, &err), MITOGEN_ERR_CONNECT, "/nonexistent");
+	EXPECT_FAILURE(mitogen_context_detach(child, &err), MITOGEN_ERR_CONNECT,
+		       "could not be started");
 }
 
 /* One that does not answer stays; when it answers, it is gone. */

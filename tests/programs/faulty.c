@@ -4,6 +4,7 @@
  *   all_works     nothing may fail: the faults are those that a user never sees
  *   some_works, some_channels_work    anything may fail, but well
  *   all_forks, some_forks    the same with children that are copies of this process
+ *   all_are_detached, some_are_detached, some_forks_are_detached    the same with children let go
  */
 #include "faulty.h"
 
@@ -213,6 +214,29 @@ static void use_router(void)
 	mitogen_router_close(one);
 }
 
+/* A child, and one below it. The router waits for neither when they have let go. */
+static void detach_children(void)
+{
+	mitogen_router one = mitogen_router_new(&err, .fork_server = forks);
+	mitogen_context child, below;
+
+	if (!works(err.code))
+		return;
+	child = forks ? mitogen_fork(one, &err) : mitogen_local(one, &err);
+	below = mitogen_local(child, &err);
+	if (works(err.code)) {
+		if (works(mitogen_context_detach(below, &err)))
+			EXPECT(mitogen_call(below, add, NULL, NULL, 1, 2) < 0);
+		call_async(one, child);
+		if (works(mitogen_context_detach(child, &err)))
+			EXPECT(mitogen_call(child, add, NULL, NULL, 1, 2) < 0);
+	}
+	err = (mitogen_error){0};
+	mitogen_router_close(one);
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+}
+
 static void all_works(void)
 {
 	run(use_router);
@@ -243,11 +267,33 @@ static void some_forks(void)
 	run(use_router);
 }
 
+static void all_are_detached(void)
+{
+	run(detach_children);
+	forks = true;
+	run(detach_children);
+}
+
+static void some_are_detached(void)
+{
+	may_fail = true;
+	run(detach_children);
+}
+
+static void some_forks_are_detached(void)
+{
+	forks = true;
+	some_are_detached();
+}
+
 int main(int argc, char **argv)
 {
 	static const struct scenario scenarios[] = {
 		{"all_works", all_works},
 		{"some_works", some_works},
+		{"all_are_detached", all_are_detached},
+		{"some_are_detached", some_are_detached},
+		{"some_forks_are_detached", some_forks_are_detached},
 		{"all_forks", all_forks},
 		{"some_forks", some_forks},
 		{"some_channels_work", some_channels_work},

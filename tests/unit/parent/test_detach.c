@@ -96,7 +96,7 @@ static void asked_once(void **state)
 	ask();
 	assert_int_equal(asked_count, 1);
 	assert_int_equal(asked->header.src_id, 0);
-	assert_int_equal(asked->header.kind, FRAME_DEAD);
+	assert_int_equal(asked->header.kind, FRAME_CBOR);
 	assert_true(asked->header.reply_to >= HANDLE_FIRST_FREE);
 }
 
