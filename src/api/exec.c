@@ -109,8 +109,8 @@ static void exit_if_complete(struct process_object *process)
 	if (!process->exit || !process->is_started || !process->out.has_ended ||
 	    !process->err.has_ended)
 		return;
-	if (process->out.flow.window.received != process->out_total ||
-	    process->err.flow.window.received != process->err_total) {
+	if (process->out.flow.bytes != process->out_total ||
+	    process->err.flow.bytes != process->err_total) {
 		error_set(&error, MITOGEN_ERR_LOST, "a part of its output was lost");
 		fail_exit(process, &error);
 	}

@@ -87,8 +87,8 @@ static void answer(struct job *job)
 	message_writer_init(&w);
 	writer_list_head(&w, 4);
 	writer_int(&w, WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status));
-	writer_uint(&w, job->out.flow.sent);
-	writer_uint(&w, job->err.flow.sent);
+	writer_uint(&w, job->out.flow.bytes);
+	writer_uint(&w, job->err.flow.bytes);
 	writer_bool(&w, job->is_late);
 	dispatch_answer(job->router, job->request, message_from_writer(&w, &ignored));
 }

@@ -121,7 +121,8 @@ static void charge(struct outflow *flow, struct mitogen_message *m, size_t cost)
 void outflow_send(struct router *router, struct outflow *flow, struct mitogen_message *m, bool now)
 {
 	m->header.kind = FRAME_RAW;
-	charge(flow, m, m->size);
+	flow->bytes += m->size;
+	charge(flow, m, flow_cost(m->size));
 	send_on(router, flow, m, now);
 }
 
@@ -171,7 +172,9 @@ bool inflow_received(struct router *router, struct inflow *flow, const struct mi
 
 	if (m->header.kind != FRAME_RAW)
 		return true;
-	if (window_receive(&flow->window, m->size, m->header.flags & FRAME_WAITED, clock_ms()))
+	flow->bytes += m->size;
+	if (window_receive(&flow->window, flow_cost(m->size), m->header.flags & FRAME_WAITED,
+			   clock_ms()))
 		return true;
 	log_write(LOG_ERROR, "context %u sent more than it was granted", flow->src_id);
 	neighbour = routes_neighbour(router, flow->src_id);
@@ -182,14 +185,15 @@ bool inflow_received(struct router *router, struct inflow *flow, const struct mi
 
 void inflow_consumed(struct router *router, struct inflow *flow, size_t size)
 {
-	flow_consumed(router, &flow->window, flow->src_id, flow->handle.by_number.key, size);
+	flow_consumed(router, &flow->window, flow->src_id, flow->handle.by_number.key,
+		      flow_cost(size));
 }
 
 /* ---- Credit ---- */
 
 size_t flow_cost(size_t size)
 {
-	return size < FLOW_VALUE_MIN ? FLOW_VALUE_MIN : size;
+	return size < FLOW_COST_MIN ? FLOW_COST_MIN : size;
 }
 
 /* False: no memory. */

@@ -15,8 +15,8 @@
 #include "core/handles.h"
 #include "core/window.h"
 
-#define FLOW_VALUE_MIN 64u          /* bytes that a value costs at least */
-#define FLOW_PRODUCED  (64u * 1024) /* who makes data makes no more while so much of it waits */
+#define FLOW_COST_MIN 64u          /* of a frame, or value, however small */
+#define FLOW_PRODUCED (64u * 1024) /* who makes data makes no more while so much of it waits */
 
 struct frame_header;
 
@@ -24,7 +24,8 @@ struct outflow {
 	struct map_node by_target; /* in router->outflows */
 	struct router *router;     /* NULL: closed */
 	uint32_t dst_id, handle;
-	uint64_t sent, granted;
+	uint64_t sent, granted; /* what it costs */
+	uint64_t bytes;         /* sent */
 	bool ended;
 	bool is_waiting;   /* for room */
 	bool was_out;      /* of credit, although there was something to send */
@@ -55,6 +56,7 @@ void outflow_end(struct router *router, struct outflow *flow);
 struct inflow {
 	struct handle handle;
 	struct window window;
+	uint64_t bytes; /* received */
 	uint32_t src_id;
 };
 
@@ -65,10 +67,10 @@ int inflow_open(struct router *router, struct inflow *flow, const struct handle_
 void inflow_close(struct router *router, struct inflow *flow);
 /* Counts bytes. False: more than was granted; the sender's stream is being closed. */
 bool inflow_received(struct router *router, struct inflow *flow, const struct mitogen_message *m);
-/* The bytes are used up: grants as many more, in steps. Any thread. */
+/* A frame of so many bytes is used up: grants as much again, in steps. Any thread. */
 void inflow_consumed(struct router *router, struct inflow *flow, size_t size);
 
-/* What a value of so many bytes counts. */
+/* What a frame of a stream, or a value, of so many bytes counts. */
 size_t flow_cost(size_t size);
 /* So much of what src_id sent to that handle is used up: grants as much again. Any thread. */
 void flow_consumed(struct router *router, struct window *window, uint32_t src_id, uint32_t handle,

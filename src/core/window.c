@@ -17,6 +17,7 @@ void window_init(struct window *window)
 bool window_receive(struct window *window, size_t size, bool waited, int64_t now_ms)
 {
 	int64_t gap_ms = now_ms - window->came_ms;
+	bool is_granted = window->received < window->granted;
 
 	if (window->tuned_ms == 0) {
 		window->tuned_ms = now_ms;
@@ -28,7 +29,7 @@ bool window_receive(struct window *window, size_t size, bool waited, int64_t now
 	}
 	window->came_ms = now_ms;
 	window->received += size;
-	return window->received <= window->granted;
+	return is_granted;
 }
 
 void window_consume(struct window *window, size_t size)

@@ -28,7 +28,8 @@ struct window {
 };
 
 void window_init(struct window *window);
-/* Counts what came. waited: the frame had to wait for credit. False: more than was granted. */
+/* Counts what came. waited: it had to wait for credit. False: all that was granted had come before it;
+ * the last piece may reach beyond. */
 bool window_receive(struct window *window, size_t size, bool waited, int64_t now_ms);
 void window_consume(struct window *window, size_t size);
 /* Is it time to tell the sender of more credit? */

@@ -199,6 +199,49 @@ static void more_than_granted_drops_the_stream(void **state)
 	assert_non_null(strstr(logged, "context 1 sent more than it was granted"));
 }
 
+static void send_small(void)
+{
+	struct mitogen_message *m = message_of_bytes("x", 1);
+
+	outflow_send(&pair.child, &out, m, false);
+}
+
+/* Or what they take in memory would be many times the credit. */
+static void small_frames_cost_more_than_their_bytes(void **state)
+{
+	size_t sent = 0;
+
+	(void)state;
+	for (; outflow_room(&out) > 0; sent++) {
+		send_small();
+		pair_pump();
+	}
+	assert_int_equal(sent, WINDOW_FIRST / FLOW_COST_MIN);
+	assert_int_equal(out.bytes, sent);
+	assert_int_equal(in.bytes, sent);
+	for (size_t i = 0; i < sent; i++)
+		inflow_consumed(&pair.master, &in, 1);
+	pair_pump();
+	assert_int_equal(credit(&out), WINDOW_FIRST);
+	assert_null(pair.ended);
+}
+
+/* The last frame may cost more than is left. */
+static void small_room_takes_a_small_frame(void **state)
+{
+	(void)state;
+	send_bytes(WINDOW_FIRST - 1);
+	assert_int_equal(outflow_room(&out), 1);
+	send_small();
+	assert_int_equal(outflow_room(&out), 0);
+	pair_pump();
+	assert_int_equal(in.bytes, WINDOW_FIRST);
+	assert_null(pair.ended);
+	send_small();
+	pair_pump();
+	assert_string_equal(pair.ended, "it sent more than it was granted");
+}
+
 static void notes_and_the_end_cost_nothing(void **state)
 {
 	(void)state;
@@ -311,6 +354,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(it_goes_on_for_long, setup, teardown),
 		cmocka_unit_test_setup_teardown(more_than_granted_drops_the_stream, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(small_frames_cost_more_than_their_bytes, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(small_room_takes_a_small_frame, setup, teardown),
 		cmocka_unit_test_setup_teardown(notes_and_the_end_cost_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_room_behind_the_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(credit_does_not_shrink, setup, teardown),

@@ -141,7 +141,7 @@ static void released_values_make_room(void **state)
 static void small_values_cost_something(void **state)
 {
 	(void)state;
-	for (unsigned i = 0; i < WINDOW_FIRST / FLOW_VALUE_MIN; i++)
+	for (unsigned i = 0; i < WINDOW_FIRST / FLOW_COST_MIN; i++)
 		send_bytes(CHILD_ID, 0);
 	assert_null(pair.ended);
 	send_bytes(CHILD_ID, 0);
