@@ -183,6 +183,7 @@ static void start(struct server *server, uint32_t number)
 		report(server, FORK_ENDED, number, process_not_made(error));
 }
 
+/* Nobody else has children in this process. */
 static void reap(struct server *server)
 {
 	pid_t pid;

@@ -18,6 +18,7 @@ import pytest
         "second_thread",
         "one_router_after_another",
         "forks_below",
+        "via_contexts",
         "sigchld_ignored",
         "signals_are_defaults",
         "descriptors_are_not_inherited",

@@ -325,6 +325,26 @@ static void forks_below(void)
 		       "local.2/fork.1: get_entry: no table");
 }
 
+/* A context with a server forks for others, too; where there is none, that is said. */
+static void via_contexts(void)
+{
+	mitogen_context child, below, other;
+	char name[64];
+
+	build_table(100);
+	start();
+	child = mitogen_fork(router, &err, .fork_server = true);
+	below = mitogen_fork(child, &err);
+	expect_entry(below, 7, 107);
+	EXPECT(strcmp(mitogen_context_name(below, name, sizeof(name)), "fork.1/fork.1") == 0);
+	other = mitogen_fork(below, &err);
+	EXPECT_FAILURE(mitogen_context_wait(other, &err), MITOGEN_ERR_USAGE,
+		       "fork.1/fork.1 has none: start it with .fork_server = true");
+	other = mitogen_local(below, &err, .fork_server = true);
+	EXPECT_FAILURE(mitogen_call(mitogen_fork(other, &err), get_entry, NULL, &err, 7),
+		       MITOGEN_ERR_CALL, "no table");
+}
+
 /* The server tells how a child has ended, whatever the program does with its own children. */
 static void sigchld_ignored(void)
 {
@@ -560,6 +580,7 @@ int main(int argc, char **argv)
 		{"second_thread", second_thread},
 		{"one_router_after_another", one_router_after_another},
 		{"forks_below", forks_below},
+		{"via_contexts", via_contexts},
 		{"sigchld_ignored", sigchld_ignored},
 		{"signals_are_defaults", signals_are_defaults},
 		{"descriptors_are_not_inherited", descriptors_are_not_inherited},
