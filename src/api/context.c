@@ -375,7 +375,7 @@ static int ask_to_let_go(struct api_router *api, mitogen_context handle,
 			 struct context **ret_context, mitogen_error *err)
 {
 	struct context *context = *ret_context;
-	mitogen_error failure;
+	mitogen_error failure = {0};
 	int r;
 
 	if (context->state >= CONTEXT_LOST)
@@ -384,7 +384,7 @@ static int ask_to_let_go(struct api_router *api, mitogen_context handle,
 		return error_set(err, MITOGEN_ERR_USAGE, "%s was not started by this process",
 				 context->path);
 	r = ask_parent(api, handle, via_detach, ret_context, &failure, err);
-	if (r < 0 || failure.code == 0)
+	if (r < 0 || !*ret_context || failure.code == 0)
 		return r;
 	if ((*ret_context)->state >= CONTEXT_LOST)
 		return context_loss(*ret_context, err);
