@@ -305,6 +305,7 @@ static int ask_parent(struct api_router *api, mitogen_context handle, ask_functi
 		.deadline = clock_deadline(handle.within_ms ? handle.within_ms : MITOGEN_FOREVER),
 	};
 	struct mitogen_message *m = NULL;
+	struct context *context;
 	int r;
 
 	if (!target.latch)
@@ -319,10 +320,13 @@ static int ask_parent(struct api_router *api, mitogen_context handle, ask_functi
 	message_unref(m);
 	if (ret_failure->code == MITOGEN_ERR_TIMEOUT)
 		return error_set(err, MITOGEN_ERR_TIMEOUT, "the context did not change in time");
-	*ret_context = r == 0 ? api_find_context(api, handle.ref) : NULL;
-	if (r == 0 && !*ret_context)
-		r = error_set(err, MITOGEN_ERR_LOST, "the context is gone");
-	return r;
+	if (r < 0)
+		return r;
+	context = api_find_context(api, handle.ref);
+	if (!context)
+		return error_set(err, MITOGEN_ERR_LOST, "the context is gone");
+	*ret_context = context;
+	return 0;
 }
 
 /* One that somebody else has started below us: its end comes as the loss of its route. */
