@@ -77,7 +77,6 @@ int broker_init(struct broker *broker)
 {
 	*broker = (struct broker){
 		.ops = poller_choose(), .courier.wake = wake_for_log, .idle = deliver_log};
-	list_init(&broker->timers);
 	list_init(&broker->tasks);
 	list_init(&broker->closing);
 	list_init(&broker->processes);
@@ -197,7 +196,7 @@ void broker_defer(struct broker *broker, struct task *task)
 void broker_set_timer(struct broker *broker, struct timer *timer, int64_t deadline)
 {
 	timer_insert(&broker->timers, timer, deadline);
-	if (broker->timers.next == &timer->link)
+	if (broker->timers.first == timer)
 		broker_wake(broker);
 }
 

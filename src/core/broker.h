@@ -38,7 +38,8 @@ struct broker {
 	struct poller *poller;
 	int wake_fds[2]; /* an eventfd twice, or a pipe */
 	struct source wake;
-	struct list timers, tasks, closing;
+	struct timers timers;
+	struct list tasks, closing;
 	struct list processes; /* that are watched */
 	struct latch *wakes;   /* with sleepers; woken when the lock is dropped */
 	bool running, polling, kicked, stopping;

@@ -71,7 +71,7 @@ void stats_collect(const struct router *router, struct stats *ret)
 		.processes = count(&router->broker.processes),
 		.routes = router->routes.count,
 		.handles = router->handles.count,
-		.timers = count(&router->broker.timers),
+		.timers = router->broker.timers.count,
 		.dead_replies = sums->dead_replies,
 		.refused = sums->refused,
 		.forged = sums->forged,

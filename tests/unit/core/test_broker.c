@@ -147,8 +147,8 @@ static void a_sleeping_broker_learns_of_timers(void **state)
 	broker_unlock(&broker);
 	sem_wait(&done);
 	broker_lock(&broker);
-	assert_true(list_is_linked(&later.link));
-	assert_false(list_is_linked(&sooner.link));
+	assert_ptr_equal(broker.timers.first, &later);
+	assert_null(sooner.timers);
 	timer_cancel(&later);
 	broker_unlock(&broker);
 }

@@ -84,7 +84,7 @@ static void assert_no_child(void)
 {
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 	assert_int_equal(errno, ECHILD);
-	assert_true(list_is_empty(&broker.timers));
+	assert_null(broker.timers.first);
 }
 
 static void an_exit(void **state)
@@ -301,7 +301,7 @@ static void disowned(void **state)
 	process_end_all(&broker);
 	assert_int_equal(ends, 1);
 	assert_int_equal(end_status, -1);
-	assert_true(list_is_empty(&broker.timers));
+	assert_null(broker.timers.first);
 	assert_int_equal(waitpid(pid, NULL, WNOHANG), 0); /* it lives */
 	fd_close(TAKE_FD(hold[1]));
 	assert_int_equal(waitpid(pid, &end_status, 0), pid);

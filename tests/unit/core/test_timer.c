@@ -14,7 +14,7 @@ static int fake_clock(clockid_t clock, struct timespec *ret)
 	return 0;
 }
 
-static struct list timers;
+static struct timers timers;
 static struct timer a, b, c;
 static char order[16];
 
@@ -28,7 +28,7 @@ static int setup(void **state)
 	(void)state;
 	now = 1000;
 	sys.clock_gettime = fake_clock;
-	list_init(&timers);
+	timers = (struct timers){0};
 	a = b = c = (struct timer){.due = due};
 	order[0] = '\0';
 	return 0;
@@ -103,6 +103,65 @@ static void far_away_is_cut(void **state)
 	assert_int_equal(timer_run(&timers), INT_MAX);
 }
 
+#define MANY 200
+
+static struct timer many[MANY];
+static uint32_t seed;
+
+static uint32_t next_random(uint32_t limit)
+{
+	seed = seed * 1103515245 + 12345;
+	return (seed >> 8) % limit;
+}
+
+static bool is_next(const struct timer *timer)
+{
+	for (int i = 0; i < MANY; i++)
+		if (many[i].timers &&
+		    (many[i].deadline < timer->deadline ||
+		     (many[i].deadline == timer->deadline && many[i].number < timer->number)))
+			return false;
+	return true;
+}
+
+static void due_in_turn(struct timer *timer)
+{
+	assert_true(timer->deadline <= now);
+	assert_null(timer->timers);
+	assert_true(is_next(timer));
+}
+
+/* Against a plain search: whatever is set, moved and cancelled, the earliest comes, once. */
+static void any_order(void **state)
+{
+	size_t set = 0;
+
+	(void)state;
+	for (int step = 0; step < 2000; step++) {
+		struct timer *timer = &many[next_random(MANY)];
+
+		timer->due = due_in_turn;
+		if (next_random(4) > 0)
+			timer_insert(&timers, timer, now + next_random(50));
+		else
+			timer_cancel(timer);
+		if (next_random(10) == 0) {
+			now += next_random(20);
+			timer_run(&timers);
+			for (int i = 0; i < MANY; i++)
+				assert_false(many[i].timers && many[i].deadline <= now);
+		}
+		set = 0;
+		for (int i = 0; i < MANY; i++)
+			set += many[i].timers != NULL;
+		assert_int_equal(timers.count, set);
+	}
+	assert_true(set > 0);
+	now += 100;
+	assert_int_equal(timer_run(&timers), -1);
+	assert_int_equal(timers.count, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -111,6 +170,7 @@ int main(void)
 		cmocka_unit_test_setup(cancelled_does_not_come, setup),
 		cmocka_unit_test_setup(may_change_timers_when_due, setup),
 		cmocka_unit_test_setup(far_away_is_cut, setup),
+		cmocka_unit_test_setup(any_order, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

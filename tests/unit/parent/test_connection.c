@@ -151,7 +151,7 @@ static void comes_up(void **state)
 	assert_int_equal(child->id, 1);
 	pump_until(CONTEXT_READY);
 	assert_ptr_equal(routes_neighbour(&router, 1)->name, child->path);
-	assert_true(list_is_empty(&router.broker.timers));
+	assert_null(router.broker.timers.first);
 }
 
 static void is_sent_what_waited_for_it(void **state)
@@ -294,7 +294,7 @@ static void closes_its_output_and_stays(void **state)
 	start(READY "exec <&- >&-; " HANG);
 	call();
 	pump_until(CONTEXT_READY);
-	while (list_is_empty(&router.broker.timers))
+	while (!router.broker.timers.first)
 		pump_once(&router.broker, -1);
 	assert_int_equal(child->state, CONTEXT_READY);
 	now += 249;
