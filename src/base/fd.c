@@ -137,6 +137,15 @@ static int highest_end(void)
 		       : 1024;
 }
 
+int fd_replace(int number, int fd)
+{
+#ifdef __linux__
+	return dup3(fd, number, O_CLOEXEC) < 0 ? -1 : 0;
+#else
+	return dup2(fd, number) < 0 || fcntl(number, F_SETFD, FD_CLOEXEC) < 0 ? -1 : 0;
+#endif
+}
+
 void fd_close_from(int lowest)
 {
 	int end = highest_end();

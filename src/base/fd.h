@@ -19,7 +19,9 @@ ssize_t fd_writev_quietly(int fd, const struct iovec *iov, int count);
 void fd_enlarge_pipe(int fd, int size);
 /* A copy with a number of at least 3, close-on-exec. -1: errno. */
 int fd_dup_high(int fd);
-/* The same, in exchange for fd; -1 stays -1. */
+/* Has the number stand for what fd is, close-on-exec; what it stood for is closed. 0 or -1, errno. */
+int fd_replace(int number, int fd);
+/* The same as fd_dup_high, in exchange for fd; -1 stays -1. */
 int fd_move_high(int fd);
 /* Puts /dev/null in the place of every descriptor that was made by these functions and is open: what
  * still has their numbers reads and writes nothing, and closes them as ever. In a forked copy of the

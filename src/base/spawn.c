@@ -6,17 +6,27 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #ifdef __linux__
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #endif
 
 #include "base/cleanup.h"
 #include "base/sys.h"
+
+/* The sanitizers know vfork and nothing like it. */
+#if defined(__linux__) && defined(SYS_close_range) && !defined(__SANITIZE_ADDRESS__) &&            \
+	!defined(__SANITIZE_THREAD__)
+#define SHARES_DESCRIPTORS
+#define UNSHARE    2 /* CLOSE_RANGE_UNSHARE, which old headers do not have */
+#define STACK_SIZE (32u * 1024)
+#endif
 
 #define DEFAULT_PATH "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 
@@ -25,6 +35,7 @@ struct attempt { /* shared with the child until it execs */
 	char **script_argv;
 	volatile int error;
 	volatile enum spawn_stage stage;
+	bool shares; /* the table of descriptors */
 };
 
 /* Also those that the C library keeps for itself and would refuse: glibc's posix_spawn leaves two of
@@ -50,9 +61,28 @@ static void default_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* In the vfork child: our memory, so nothing but system calls. */
-__attribute__((noreturn)) static void child(struct attempt *attempt)
+#ifdef SHARES_DESCRIPTORS
+static int higher(int a, int b)
 {
+	return a > b ? a : b;
+}
+
+/* From here on it has a table of its own, of what was opened before the ones that it needs: the rest is
+ * neither copied nor, at exec, closed one by one. */
+static int leave_descriptors(const struct spawn *spawn)
+{
+	int last = higher(higher(spawn->stdin_fd, spawn->stdout_fd), spawn->stderr_fd);
+
+	if (syscall(SYS_close_range, (unsigned)last + 1, ~0u, UNSHARE) == 0)
+		return 0;
+	return unshare(CLONE_FILES); /* an old kernel */
+}
+#endif
+
+/* In the child of a vfork, or of what is like it: our memory, so nothing but system calls. */
+static int child(void *argument)
+{
+	struct attempt *attempt = argument;
 	const struct spawn *spawn = attempt->spawn;
 
 	if (spawn->session)
@@ -64,6 +94,10 @@ __attribute__((noreturn)) static void child(struct attempt *attempt)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 #endif
 	attempt->stage = SPAWN_FORK;
+#ifdef SHARES_DESCRIPTORS
+	if (attempt->shares && leave_descriptors(spawn) < 0)
+		goto failed;
+#endif
 	if (dup2(spawn->stdin_fd, 0) < 0 || dup2(spawn->stdout_fd, 1) < 0 ||
 	    dup2(spawn->stderr_fd, 2) < 0)
 		goto failed;
@@ -78,6 +112,42 @@ __attribute__((noreturn)) static void child(struct attempt *attempt)
 failed:
 	attempt->error = errno;
 	_exit(127);
+}
+
+#ifdef SHARES_DESCRIPTORS
+/* valgrind would give up; its tools come as such libraries. */
+static bool is_under_valgrind(void)
+{
+	const char *preload = getenv("LD_PRELOAD");
+
+	return preload && strstr(preload, "/vgpreload_");
+}
+
+static pid_t start_sharing(struct attempt *attempt)
+{
+	_Alignas(16) char stack[STACK_SIZE];
+
+	attempt->shares = true;
+	return clone(child, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD,
+		     attempt);
+}
+#endif
+
+static pid_t start(struct attempt *attempt)
+{
+	pid_t pid = -1;
+
+#ifdef SHARES_DESCRIPTORS
+	if (attempt->spawn->alone && !is_under_valgrind())
+		pid = start_sharing(attempt);
+	if (pid >= 0)
+		return pid;
+	attempt->shares = false; /* emulators know vfork alone */
+#endif
+	pid = vfork();
+	if (pid == 0)
+		_exit(child(attempt));
+	return pid;
 }
 
 static char **make_script_argv(const struct spawn *spawn)
@@ -114,9 +184,7 @@ pid_t spawn_start(const struct spawn *spawn, enum spawn_stage *ret_stage)
 	/* no handler of the host program may run in the child, on our stack */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	pid = vfork();
-	if (pid == 0)
-		child(&attempt);
+	pid = start(&attempt);
 	if (pid < 0)
 		attempt.error = errno;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -17,7 +17,8 @@ struct spawn {
 	int stdin_fd, stdout_fd, stderr_fd; /* at least 3, close-on-exec; stay the caller's */
 	bool session;                       /* a session of its own; otherwise a process group */
 	bool dies_with_us; /* SIGKILL when the calling thread ends (Linux; elsewhere nothing) */
-	bool scripts;      /* what has no known format is given to /bin/sh, as shells do */
+	bool alone; /* it needs no other descriptors: those above all three do not slow this down */
+	bool scripts; /* what has no known format is given to /bin/sh, as shells do */
 };
 
 enum spawn_stage { /* what failed */

@@ -21,6 +21,7 @@
 #include "core/stats.h"
 
 struct forks;
+struct launcher;
 struct forward_log;
 struct latch;
 struct log_port;
@@ -65,8 +66,9 @@ struct router {
 	/* No resident is left after router_close. Broker thread, lock held. */
 	void (*on_closed)(struct router *router);
 	struct stats_sums stats;
-	struct forks *forks; /* the parent layer's, if there is a fork server */
-	uint32_t api_ref;    /* the number of its public handle */
+	struct forks *forks;       /* the parent layer's, if there is a fork server */
+	struct launcher *launcher; /* the parent layer's, if there ever was a child */
+	uint32_t api_ref;          /* the number of its public handle */
 };
 
 /* The callee's end of a call's channel, made by who has receivers. Router lock held. */

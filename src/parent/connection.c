@@ -434,7 +434,8 @@ static int run_command(struct connection *connection, struct launched *ret, mito
 					    &command, error);
 
 	if (r == 0)
-		r = launch(&command, connection->environment, ret, error);
+		r = launch(&connection->router->launcher, &command, connection->environment, ret,
+			   error);
 	sys.free(TAKE_PTR(connection->environment));
 	if (r == 0)
 		log_command(connection, &command, ret->pid);

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "parent/launch.h"
 
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/fd.h"
 #include "base/spawn.h"
 #include "base/sys.h"
 #include "parent/image.h"
@@ -59,30 +62,102 @@ int launch_connect(int ret_ours[LAUNCH_PIPES], int ret_theirs[LAUNCH_PIPES], mit
 	return made < LAUNCH_PIPES ? MITOGEN_ERR_SYSTEM : 0;
 }
 
-int launch(const struct launch_command *command, char *const *environment, struct launched *ret,
-	   mitogen_error *err)
+/* ---- Low descriptors ---- */
+
+/* Numbers that were reserved early, for a child's ends of its pipes: what has a higher number, as what
+ * other children are connected by, then does not slow down its start. */
+struct launcher {
+	int fds[LAUNCH_PIPES];
+	int filler; /* what they are when there is no child to start */
+};
+
+void launcher_free(struct launcher *launcher)
+{
+	if (!launcher)
+		return;
+	launch_close(launcher->fds);
+	fd_close(launcher->filler);
+	sys.free(launcher);
+}
+
+/* NULL: it goes without. */
+static struct launcher *new_launcher(void)
+{
+	struct launcher *launcher = sys.malloc(sizeof(*launcher));
+	bool is_complete;
+
+	if (!launcher)
+		return NULL;
+	for (int i = 0; i < LAUNCH_PIPES; i++)
+		launcher->fds[i] = -1;
+	launcher->filler = fd_move_high(open("/dev/null", O_RDWR | O_CLOEXEC));
+	is_complete = launcher->filler >= 0;
+	for (int i = 0; is_complete && i < LAUNCH_PIPES; i++) {
+		launcher->fds[i] = fd_dup_high(launcher->filler);
+		is_complete = launcher->fds[i] >= 0;
+	}
+	if (is_complete)
+		return launcher;
+	launcher_free(launcher);
+	return NULL;
+}
+
+/* Has them stand for what they are needed for; in exchange for theirs. */
+static void move_down(const struct launcher *launcher, int theirs[LAUNCH_PIPES])
+{
+	for (int i = 0; i < LAUNCH_PIPES; i++) {
+		if (launcher->fds[i] < 0 || fd_replace(launcher->fds[i], theirs[i]) < 0)
+			continue;
+		fd_close(theirs[i]);
+		theirs[i] = launcher->fds[i];
+	}
+}
+
+static void close_theirs(struct launcher *launcher, const int theirs[LAUNCH_PIPES])
+{
+	for (int i = 0; i < LAUNCH_PIPES; i++) {
+		bool is_low = launcher && theirs[i] == launcher->fds[i];
+
+		if (is_low && fd_replace(theirs[i], launcher->filler) == 0)
+			continue;
+		if (is_low)
+			launcher->fds[i] = -1;
+		fd_close(theirs[i]);
+	}
+}
+
+/* ---- Running ---- */
+
+int launch(struct launcher **launcher, const struct launch_command *command,
+	   char *const *environment, struct launched *ret, mitogen_error *err)
 {
 	struct spawn spawn = {
 		.path = command->path,
 		.argv = command->argv,
 		.env = environment,
 		.session = true,
+		.alone = true,
 		/* until it is up: then it sees the end of its input, and has children of its own */
 		.dies_with_us = true,
 	};
-	int ours[LAUNCH_PIPES], theirs[LAUNCH_PIPES], r = launch_connect(ours, theirs, err);
+	int ours[LAUNCH_PIPES], theirs[LAUNCH_PIPES], r;
 	enum spawn_stage stage;
 	pid_t pid;
 
+	if (!*launcher)
+		*launcher = new_launcher();
+	r = launch_connect(ours, theirs, err);
 	if (r < 0)
 		return r;
+	if (*launcher)
+		move_down(*launcher, theirs);
 	spawn.stdin_fd = theirs[0];
 	spawn.stdout_fd = theirs[1];
 	spawn.stderr_fd = theirs[2];
 	pid = spawn_start(&spawn, &stage);
 	if (pid < 0)
 		r = fail_spawn(command, stage, err);
-	launch_close(theirs);
+	close_theirs(*launcher, theirs);
 	if (r < 0) {
 		launch_close(ours);
 		return r;

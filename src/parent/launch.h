@@ -15,6 +15,8 @@ struct launch_command {
  * standard error, in this order wherever there are as many descriptors. */
 #define LAUNCH_PIPES 3
 
+struct launcher;
+
 struct launched {
 	pid_t pid;
 	int fds[LAUNCH_PIPES]; /* our ends */
@@ -24,7 +26,9 @@ struct launched {
 int launch_connect(int ret_ours[LAUNCH_PIPES], int ret_theirs[LAUNCH_PIPES], mitogen_error *err);
 /* Closes those that are not -1. */
 void launch_close(const int fds[LAUNCH_PIPES]);
-/* 0 and *ret, whose process and descriptors are the caller's; or a negative code with err set. */
-int launch(const struct launch_command *command, char *const *environment, struct launched *ret,
-	   mitogen_error *err);
+/* *launcher is NULL the first time, and kept for the next. 0 and *ret, whose process and descriptors are
+ * the caller's; or a negative code with err set. */
+int launch(struct launcher **launcher, const struct launch_command *command,
+	   char *const *environment, struct launched *ret, mitogen_error *err);
 void launch_command_clear(struct launch_command *command);
+void launcher_free(struct launcher *launcher); /* takes NULL */

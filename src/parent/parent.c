@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "parent/parent.h"
 
+#include "base/cleanup.h"
 #include "base/error.h"
 #include "core/router.h"
 #include "parent/ids.h"
+#include "parent/launch.h"
 #include "parent/route_monitor.h"
 
 int parent_open(struct router *router)
@@ -20,6 +22,7 @@ int parent_open(struct router *router)
 
 void parent_close(struct router *router)
 {
+	launcher_free(TAKE_PTR(router->launcher));
 	ids_close(router);
 	route_monitor_close(router);
 }

@@ -183,11 +183,13 @@ static void too_few_descriptors(void)
 {
 	struct rlimit limit, low;
 	mitogen_context children[20];
-	int before = count_descriptors(), works = 0, r = 0;
+	int before, works = 0, r = 0;
 
+	expect_call(new_child(router, &err));
+	before = count_descriptors();
 	EXPECT(getrlimit(RLIMIT_NOFILE, &limit) == 0);
 	low = limit;
-	low.rlim_cur = 20;
+	low.rlim_cur = 30;
 	EXPECT(setrlimit(RLIMIT_NOFILE, &low) == 0);
 	while (works < 20 && r == 0) {
 		children[works] = new_child(router, &err);

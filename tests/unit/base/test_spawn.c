@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 
 static char directory[] = "/tmp/test-spawn-XXXXXX";
 static char printed[4096];
+static bool alone;
 /* Arguments, which the interface does not declare constant. */
 static char sh[] = "sh", dash_c[] = "-c", one[] = "one", two[] = "two";
 static char greeting[] = "GREETING=hello";
@@ -75,6 +77,20 @@ static int remove_files(void **state)
 	return rmdir(directory);
 }
 
+static int set_alone(void **state)
+{
+	(void)state;
+	alone = true;
+	return 0;
+}
+
+static int unset_alone(void **state)
+{
+	(void)state;
+	alone = false;
+	return 0;
+}
+
 /* ---- Running ---- */
 
 /* Runs it to its end, keeps what it prints. Returns its status, or -1 with errno and *ret_stage. */
@@ -89,6 +105,7 @@ static int run(struct spawn spawn, enum spawn_stage *ret_stage)
 
 	assert_int_equal(fd_pipe(out), 0);
 	spawn.env = env;
+	spawn.alone = alone;
 	spawn.stdin_fd = null;
 	spawn.stdout_fd = spawn.stderr_fd = out[1];
 	pid = spawn_start(&spawn, ret_stage);
@@ -305,6 +322,8 @@ static void without_a_path_the_usual_places(void **state)
 	assert_non_null(strstr(found, "/bin/sh"));
 }
 
+#define ALONE(test) cmocka_unit_test_setup_teardown(test, set_alone, unset_alone)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -316,6 +335,13 @@ int main(void)
 		cmocka_unit_test(the_reason_comes_back),
 		cmocka_unit_test(scripts_without_a_first_line),
 		cmocka_unit_test(without_memory_for_a_script),
+		ALONE(arguments_environment_and_status),
+		ALONE(in_a_directory),
+		ALONE(what_is_close_on_exec_is_closed),
+		ALONE(signals_are_reset),
+		ALONE(of_a_group_or_session_of_its_own),
+		ALONE(the_reason_comes_back),
+		ALONE(scripts_without_a_first_line),
 		cmocka_unit_test(found_in_the_path),
 		cmocka_unit_test(an_empty_part_is_here),
 		cmocka_unit_test(names_with_a_slash_are_paths),

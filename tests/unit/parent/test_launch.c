@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/sys.h"
 #include "parent/launch.h"
@@ -17,6 +18,7 @@
 static char sh[] = "sh", dash_c[] = "-c";
 static char greeting[] = "GREETING=hello";
 static char *environment[] = {greeting, NULL};
+static struct launcher *launcher;
 static int next_fd; /* the lowest free one: the same afterwards, if nothing is left */
 
 static int lowest_free(void)
@@ -38,6 +40,7 @@ static int teardown(void **state)
 {
 	(void)state;
 	sys.pipe2 = pipe2;
+	launcher_free(TAKE_PTR(launcher));
 	return lowest_free() == next_fd ? 0 : -1;
 }
 
@@ -50,7 +53,7 @@ static int run(const char *path, char *script, struct launched *ret, mitogen_err
 	command.argv[0] = sys_strdup(sh);
 	command.argv[1] = sys_strdup(dash_c);
 	command.argv[2] = sys_strdup(script);
-	r = launch(&command, environment, ret, err);
+	r = launch(&launcher, &command, environment, ret, err);
 	launch_command_clear(&command);
 	return r;
 }
@@ -136,7 +139,52 @@ static void too_few_descriptors(void **state)
 		pipes_left = count;
 		assert_int_equal(run("/bin/sh", script, &launched, &err), MITOGEN_ERR_SYSTEM);
 		assert_string_equal(err.text, "cannot make a pipe: Too many open files");
+		launcher_free(TAKE_PTR(launcher));
 		assert_int_equal(lowest_free(), next_fd);
+	}
+}
+
+/* Nothing but the standard three, which are the same for all, however many there are. */
+static void what_a_child_gets(void **state)
+{
+	enum {
+		COUNT = 20
+	};
+
+	struct launched launched[COUNT];
+	char script[] = "ls /proc/self/fd | wc -l >&2; exec cat 2>&-";
+	int status;
+
+	(void)state;
+	for (int i = 0; i < COUNT; i++)
+		assert_int_equal(run("/bin/sh", script, &launched[i], NULL), 0);
+	for (int i = 0; i < COUNT; i++) {
+		assert_string_equal(read_all(launched[i].fds[2]), "4\n"); /* and what ls reads */
+		assert_int_equal(write(launched[i].fds[0], &i, 1), 1);
+		fd_close(TAKE_FD(launched[i].fds[0])); /* nobody else holds its input open */
+		assert_int_equal(read_all(launched[i].fds[1])[0], i);
+		launch_close(launched[i].fds);
+		assert_int_equal(waitpid(launched[i].pid, &status, 0), launched[i].pid);
+		assert_int_equal(status, 0);
+	}
+}
+
+/* It does without what it cannot reserve. */
+static void low_descriptors_that_are_gone(void **state)
+{
+	struct launched launched;
+	char script[] = "cat";
+	int status;
+
+	(void)state;
+	for (int turn = 0; turn < 3; turn++) {
+		assert_int_equal(run("/bin/sh", script, &launched, NULL), 0);
+		assert_int_equal(write(launched.fds[0], "x", 1), 1);
+		fd_close(TAKE_FD(launched.fds[0]));
+		assert_string_equal(read_all(launched.fds[1]), "x");
+		launch_close(launched.fds);
+		assert_int_equal(waitpid(launched.pid, &status, 0), launched.pid);
+		close(next_fd); /* a program that closes everything: the filler */
 	}
 }
 
@@ -160,6 +208,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_session_of_its_own, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_cannot_run_is_explained, setup, teardown),
 		cmocka_unit_test_setup_teardown(too_few_descriptors, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_a_child_gets, setup, teardown),
+		cmocka_unit_test_setup_teardown(low_descriptors_that_are_gone, setup, teardown),
 		cmocka_unit_test_setup_teardown(half_a_command_is_cleared, setup, teardown),
 	};
 
