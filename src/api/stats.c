@@ -15,7 +15,8 @@ static const struct counter {
 
 #define COUNTERS (sizeof(counters) / sizeof(counters[0]))
 
-_Static_assert(sizeof(mitogen_counters) == sizeof(size_t) + sizeof(struct stats),
+_Static_assert(sizeof(mitogen_counters) ==
+		       offsetof(mitogen_counters, bytes_in) + sizeof(struct stats),
 	       "the interface has the counters that there are");
 
 /* A counter that another version of the library has, or the program's does not have, is left out. */
