@@ -94,6 +94,7 @@ static int teardown(void **state)
 	}
 	latch_unref(answers);
 	forward_log_close(&router);
+	launcher_free(router.launcher);
 	router_clear(&router);
 	sys.clock_gettime = clock_gettime;
 	return 0;
