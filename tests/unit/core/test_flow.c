@@ -4,6 +4,7 @@
 #include "base/sys.h"
 #include "core/flow.h"
 #include "fixture.h"
+#include "wire/handles.h"
 
 /* The child sends to the master. */
 static struct outflow out;
@@ -108,12 +109,28 @@ static ssize_t no_message_fits(int fd, const struct msghdr *message, int flags)
 	return nothing_fits(fd, message, 0, flags);
 }
 
-/* Whatever the credit, who produces it is stopped when enough waits here, and told when it goes on. */
-static void what_waits_here_takes_room(void **state)
+/* [handle, total] from the master's side, as it could be made up there. */
+static struct mitogen_message *credit_message(uint32_t handle, uint64_t total)
+{
+	struct mitogen_writer w;
+	struct mitogen_message *m;
+	int error;
+
+	message_writer_init(&w);
+	writer_list_head(&w, 2);
+	writer_uint(&w, handle);
+	writer_uint(&w, total);
+	m = message_from_writer(&w, &error);
+	m->header.dst_id = CHILD_ID;
+	m->header.handle = HANDLE_CREDIT;
+	return m;
+}
+
+/* Until nothing fits any more. Returns how much was sent. */
+static size_t fill(void)
 {
 	size_t sent = 0, size;
 
-	(void)state;
 	sys.send = nothing_fits;
 	sys.sendmsg = no_message_fits;
 	while ((size = outflow_room(&out)) > 0) {
@@ -124,16 +141,71 @@ static void what_waits_here_takes_room(void **state)
 		assert_in_range(sent, 0, 3 * FLOW_PRODUCED);
 		outflow_send(&pair.child, &out, m, true);
 	}
+	return sent;
+}
+
+static void let_through(void)
+{
+	sys.send = send;
+	sys.sendmsg = sendmsg;
+}
+
+/* Whatever the credit, who produces it is stopped when enough waits here, and told when it goes on. */
+static void what_waits_here_takes_room(void **state)
+{
+	size_t sent = fill();
+
+	(void)state;
 	assert_int_equal(credit(&out), WINDOW_FIRST - sent);
 	assert_in_range(sent, FLOW_PRODUCED, 3 * FLOW_PRODUCED);
 	assert_int_equal(rooms, 0);
-	sys.send = send;
-	sys.sendmsg = sendmsg;
+	let_through();
 	pair_pump();
 	assert_int_equal(rooms, 1);
 	assert_int_equal(received, sent);
 	send_bytes(1000);
 	assert_int_equal(waited, 0); /* not for credit */
+}
+
+/* Both have to be there: credit, and room here. */
+static void credit_alone_makes_no_room(void **state)
+{
+	size_t sent = fill();
+
+	(void)state;
+	handles_deliver(&pair.child, credit_message(out.handle, WINDOW_FIRST + sent), &pair.above);
+	assert_int_equal(credit(&out), WINDOW_FIRST);
+	assert_int_equal(rooms, 0);
+	let_through();
+	pair_pump();
+	assert_int_equal(rooms, 1);
+}
+
+static void told_once_for_each_time_it_asked(void **state)
+{
+	(void)state;
+	send_bytes(WINDOW_FIRST);
+	assert_int_equal(outflow_room(&out), 0);
+	inflow_consumed(&pair.master, &in, WINDOW_FIRST / 2);
+	pair_pump();
+	assert_int_equal(rooms, 1);
+	inflow_consumed(&pair.master, &in, WINDOW_FIRST / 2);
+	pair_pump();
+	assert_int_equal(rooms, 1);
+}
+
+static void not_told_when_it_is_closed(void **state)
+{
+	struct mitogen_message *m = message_of_text("x"); /* to the master */
+
+	(void)state;
+	fill();
+	let_through();
+	router_send(&pair.child, m, true); /* writes what waits, too */
+	assert_true(list_is_linked(&out.check.link));
+	outflow_close(&out);
+	pair_pump();
+	assert_int_equal(rooms, 0);
 }
 
 /* Nothing is granted before anything is used up. */
@@ -269,21 +341,9 @@ static void no_room_behind_the_end(void **state)
 
 /* ---- The CREDIT port ---- */
 
-/* [handle, total] from the master's side, as it could be made up there. */
 static void send_credit(uint32_t handle, uint64_t total)
 {
-	struct mitogen_writer w;
-	struct mitogen_message *m;
-	int error;
-
-	message_writer_init(&w);
-	writer_list_head(&w, 2);
-	writer_uint(&w, handle);
-	writer_uint(&w, total);
-	m = message_from_writer(&w, &error);
-	m->header.dst_id = CHILD_ID;
-	m->header.handle = 111;
-	router_send(&pair.master, m, false);
+	router_send(&pair.master, credit_message(handle, total), false);
 	pair_pump();
 }
 
@@ -349,6 +409,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(room_shrinks_with_what_is_sent, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_waits_here_takes_room, setup, teardown),
+		cmocka_unit_test_setup_teardown(credit_alone_makes_no_room, setup, teardown),
+		cmocka_unit_test_setup_teardown(told_once_for_each_time_it_asked, setup, teardown),
+		cmocka_unit_test_setup_teardown(not_told_when_it_is_closed, setup, teardown),
 		cmocka_unit_test_setup_teardown(who_had_to_wait_says_so, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_slow_reader_stops_the_sender, setup, teardown),
 		cmocka_unit_test_setup_teardown(it_goes_on_for_long, setup, teardown),

@@ -133,6 +133,26 @@ static void requests_are_refused_when_much_waits(void **state)
 	assert_true(waiting() > 0);
 }
 
+/* Not only when nothing waits any more. */
+static void there_is_room_as_soon_as_some_is_read(void **state)
+{
+	struct mitogen_message *m;
+	size_t left;
+
+	(void)state;
+	for (size_t i = 0; i < 10; i++)
+		send_request(CHILD_ID);
+	for (int i = 0; i < 2; i++) {
+		m = queue_take(&slow.stream.queue, &left);
+		relay_taken(&slow, m);
+		message_unref(m);
+	}
+	answers = 0;
+	send_request(CHILD_ID);
+	assert_int_equal(answers, 0);
+	read_all();
+}
+
 static void other_sources_are_not_refused(void **state)
 {
 	(void)state;
@@ -279,6 +299,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(requests_are_refused_when_much_waits, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(there_is_room_as_soon_as_some_is_read, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(other_sources_are_not_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(our_own_messages_are_not_refused, setup, teardown),
