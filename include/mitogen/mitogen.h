@@ -152,7 +152,8 @@ void mitogen_after_fork(void);
 /* ---- Contexts ----------------------------------------------------------------------------- */
 
 /* Factories return at once and connecting goes on in the background, any number at a time. Calls may
- * be made straight away and wait for it; if it fails, each of them fails with the reason. */
+ * be made straight away and wait for it; if it fails, each of them fails with the reason. A child takes
+ * four descriptors of this process, for a moment seven. */
 typedef struct mitogen_local_options {
 	size_t size;
 	const char *name;  /* in logs and errors; "local.1" */

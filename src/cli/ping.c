@@ -324,7 +324,8 @@ static void step(struct ping *ping)
 
 static int start(struct ping *ping)
 {
-	int r = session_open(&ping->session, ping->options.log_level, SESSION_SHUTDOWN_MS);
+	int r = session_open(&ping->session, ping->options.targets.hop_count,
+			     ping->options.log_level, SESSION_SHUTDOWN_MS);
 	const struct targets *targets = &ping->options.targets;
 
 	if (r)

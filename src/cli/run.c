@@ -179,7 +179,8 @@ static void step(struct run *run)
 
 static int start(struct run *run)
 {
-	int r = session_open(&run->session, run->options.log_level, 0);
+	int r = session_open(&run->session, run->options.targets.hop_count, run->options.log_level,
+			     0);
 
 	if (r)
 		return r;

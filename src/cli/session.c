@@ -2,19 +2,37 @@
 #include "cli/session.h"
 
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "cli/command.h"
 #include "cli/image.h"
 #include "cli/say.h"
 
-int session_open(struct session *session, mitogen_log_level log_level, int shutdown_ms)
+#define DESCRIPTORS           64 /* of this process itself */
+#define DESCRIPTORS_PER_CHILD 4
+
+/* A child takes four; the usual limit is 1024. Agents inherit what is allowed, and programs from them, so
+ * it is raised only when that is needed. Whoever has too few after all is told when they run out. */
+static void allow_descriptors(int hops)
+{
+	rlim_t needed = DESCRIPTORS + (rlim_t)hops * DESCRIPTORS_PER_CHILD;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= needed)
+		return;
+	limit.rlim_cur = needed < limit.rlim_max ? needed : limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+int session_open(struct session *session, int hops, mitogen_log_level log_level, int shutdown_ms)
 {
 	mitogen_error err = {0};
 	char *image = image_find();
 
 	if (!image)
 		return EXIT_TARGET;
+	allow_descriptors(hops);
 	session->router = mitogen_router_new(&err, .image = image, .log_level = log_level,
 					     .unidirectional = true, .shutdown_ms = shutdown_ms);
 	session->receiver = mitogen_receiver_new(session->router, &err);

@@ -13,9 +13,9 @@ struct session {
 
 #define SESSION_SHUTDOWN_MS 1000 /* for agents that have nothing to tidy up */
 
-/* shutdown_ms: how long agents may take to end; 0: the library's. 0, or an exit status, having said
- * why. */
-int session_open(struct session *session, mitogen_log_level log_level, int shutdown_ms);
+/* hops: how many contexts there will be. shutdown_ms: how long agents may take to end; 0: the library's.
+ * 0, or an exit status, having said why. */
+int session_open(struct session *session, int hops, mitogen_log_level log_level, int shutdown_ms);
 /* Ends all that was started. */
 void session_close(struct session *session);
 int64_t session_clock_ns(void); /* that only runs forward */

@@ -89,7 +89,8 @@ int survey_ask(struct survey *ret, const char *builtin, const char *help, char *
 	*ret = (struct survey){.timeout_ms = DEFAULT_TIMEOUT_MS};
 	r = target_options_parse(&ret->options, specs, help, argv, take_option, ret);
 	if (r == 0)
-		r = session_open(&ret->session, ret->options.log_level, SESSION_SHUTDOWN_MS);
+		r = session_open(&ret->session, ret->options.targets.hop_count,
+				 ret->options.log_level, SESSION_SHUTDOWN_MS);
 	if (r)
 		return r;
 	ret->answers = memory_calloc((size_t)ret->options.targets.hop_count, sizeof(*ret->answers));

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import resource
 import subprocess
 
 import pytest
@@ -150,6 +151,16 @@ def test_thirty_targets(run):
     assert result.returncode == 0
     assert len(result.stdout.splitlines()) == 60
     assert b"local#30: x" in result.stdout.splitlines()
+
+
+def test_more_targets_than_the_soft_limit_of_descriptors_allows(run):
+    limit = 32, resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    result = run(
+        *("run", *["local"] * 20, "--", "echo", "x"),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, limit),
+    )
+    assert result.returncode == 0
+    assert len(result.stdout.splitlines()) == 20
 
 
 def test_lines_of_two_commands_in_one_pipe_do_not_mix(mitogen):
