@@ -19,12 +19,11 @@ struct window {
 	uint32_t size;    /* how much is granted ahead of what is consumed */
 	uint32_t limit;   /* to which that grows */
 	uint64_t settled; /* when so much is received, it may be another size */
-	int64_t came_ms;  /* when something came */
+	int64_t came_ms;  /* when something came, or credit was given for what had come */
 	int64_t tuned_ms; /* when the size was last looked at; 0: never */
 	/* since then, times in which nothing came: */
-	int64_t idle_ms;  /* for want of credit, all together */
-	int64_t pause_ms; /* although there was credit, the longest */
-	unsigned waits;   /* how often for want of credit */
+	int64_t idle_ms, pause_ms; /* for want of credit; although there was some */
+	unsigned waits, pauses;    /* how often */
 };
 
 void window_init(struct window *window);

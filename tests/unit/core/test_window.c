@@ -28,6 +28,7 @@ struct way {
  * that takes everything; a receiver that uses up so much in a millisecond. */
 struct link {
 	size_t rate, consumer; /* bytes a millisecond */
+	int64_t reads_every;   /* millisecond; 0: all the time */
 	int64_t delay_ms;
 	int64_t now_ms;
 	struct window window;
@@ -85,6 +86,8 @@ static void receive_all(void)
 		wire.unread += frame->bytes;
 	}
 	size = wire.unread < wire.consumer ? wire.unread : wire.consumer;
+	if (wire.reads_every && wire.now_ms % wire.reads_every >= 3)
+		size = 0;
 	wire.unread -= size;
 	window_consume(&wire.window, (size_t)size);
 	if (!window_is_due(&wire.window))
@@ -165,6 +168,16 @@ static void a_slow_receiver_is_not_sent_more(void **state)
 	assert_in_range(wire.largest, 0, 512 * KIB);
 }
 
+/* Who now and then reads all that is there has the sender wait, not the link. */
+static void a_receiver_that_pauses_is_not_sent_more(void **state)
+{
+	(void)state;
+	make_link(4 * MIB, 1, 64 * MIB);
+	wire.reads_every = 300;
+	run(60000);
+	assert_in_range(wire.largest, 0, 512 * KIB);
+}
+
 static void what_is_not_needed_is_taken_back(void **state)
 {
 	(void)state;
@@ -216,6 +229,7 @@ int main(void)
 		cmocka_unit_test(a_slow_link_without_delay_needs_none),
 		cmocka_unit_test(a_fast_link_without_delay_needs_none),
 		cmocka_unit_test(a_slow_receiver_is_not_sent_more),
+		cmocka_unit_test(a_receiver_that_pauses_is_not_sent_more),
 		cmocka_unit_test(what_is_not_needed_is_taken_back),
 		cmocka_unit_test(more_than_granted_is_noticed),
 		cmocka_unit_test(granted_in_steps),
