@@ -8,8 +8,8 @@
 /* A part of the bulk: of each flow at most what it may send in its turn, in the order in which it came. */
 struct round {
 	struct list link;
-	struct list frames;
-	struct list flows; /* that are in no later one */
+	struct list frames; /* and barriers behind all that is before them, not FRAME_BULK */
+	struct list flows;  /* that are in no later one */
 };
 
 struct flow {
@@ -23,7 +23,7 @@ struct flow {
 	struct list marks;
 };
 
-struct barrier {
+struct barrier { /* behind some sources */
 	struct list link;
 	struct mitogen_message *m;
 	size_t flows; /* that come before it */
@@ -223,8 +223,8 @@ static void pass(struct queue *queue, struct barrier *barrier)
 	sys.free(barrier);
 }
 
-int queue_add_behind(struct queue *queue, struct mitogen_message *m,
-		     const struct id_blocks *sources)
+static int add_behind_sources(struct queue *queue, struct mitogen_message *m,
+			      const struct id_blocks *sources)
 {
 	struct barrier *barrier = sys.malloc(sizeof(*barrier));
 	struct map_node *node = NULL;
@@ -238,13 +238,44 @@ int queue_add_behind(struct queue *queue, struct mitogen_message *m,
 	while ((node = map_next(&queue->flows, node)) != NULL) {
 		struct flow *flow = MAP_OWNER(node, struct flow, by_key);
 
-		if (flow->bytes == 0 || (sources && !id_blocks_contain(sources, flow->src_id)))
+		if (flow->bytes == 0 || !id_blocks_contain(sources, flow->src_id))
 			continue;
 		if (mark(flow, barrier) < 0)
 			return -1; /* it waits for those that are marked */
 	}
 	pass(queue, barrier);
 	return 0;
+}
+
+int queue_add_behind(struct queue *queue, struct mitogen_message *m,
+		     const struct id_blocks *sources)
+{
+	struct round *last;
+
+	if (sources)
+		return add_behind_sources(queue, m, sources);
+	if (list_is_empty(&queue->rounds)) {
+		add_normal(queue, m);
+		return 0;
+	}
+	/* all that waits is in front of the end of the last round, other barriers' flows too */
+	last = LIST_OWNER(queue->rounds.prev, struct round, link);
+	list_append(&last->frames, &m->link);
+	return 0;
+}
+
+/* Lets those go that wait for everything, if they come first now. */
+static void pass_those_behind_all(struct queue *queue, struct round *first)
+{
+	while (!list_is_empty(&first->frames)) {
+		struct mitogen_message *m = message_of(first->frames.next);
+
+		if (m->header.flags & FRAME_BULK)
+			return;
+		list_remove(&m->link);
+		add_normal(queue, m);
+	}
+	remove_round(queue, first);
 }
 
 /* What waited for the frames that the flow has sent now. */
@@ -275,8 +306,7 @@ static struct mitogen_message *take_bulk(struct queue *queue, size_t *ret_left)
 	flow->taken++;
 	*ret_left = flow->bytes;
 	reach_marks(queue, flow);
-	if (list_is_empty(&round->frames))
-		remove_round(queue, round);
+	pass_those_behind_all(queue, round);
 	return m;
 }
 

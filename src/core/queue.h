@@ -25,7 +25,7 @@ struct queue {
 	struct list normal;   /* messages of one frame each */
 	struct list rounds;   /* of bulk */
 	struct map flows;     /* of bulk: those that have added to these rounds */
-	struct list barriers; /* that wait for bulk */
+	struct list barriers; /* that wait for bulk of some sources */
 	size_t normal_bytes, bulk_bytes;
 };
 
@@ -35,9 +35,9 @@ bool queue_is_empty(const struct queue *queue);
 
 /* Takes over m, whose frame header is encoded. 0, or -1: no memory, it is dropped. */
 int queue_add(struct queue *queue, struct mitogen_message *m);
-/* The same for a message that goes behind everything that waits now from these sources; NULL: from
- * all, barriers included. What they queue later may overtake it. -1: nobody can rely on the order of what
- * follows. */
+/* The same for a message, not of bulk, that goes behind everything that waits now from these sources, which
+ * takes a little memory for each of their flows; NULL: from all, barriers included, which takes none. What
+ * they queue later may overtake it. -1: nobody can rely on the order of what follows. */
 int queue_add_behind(struct queue *queue, struct mitogen_message *m,
 		     const struct id_blocks *sources);
 /* The one that goes next, which is handed over; NULL: there is none. *ret_left: how many bytes wait

@@ -200,6 +200,24 @@ static bool may_pass(struct router *router, struct mitogen_message *m, struct ne
 	return false;
 }
 
+/* To its neighbour, in its order. */
+static void pass_on(struct router *router, struct mitogen_message *m, struct neighbour *from,
+		    struct neighbour *to, bool now)
+{
+	routes_note_talk(router, from, m->header.src_id, to, m->header.dst_id);
+	if (m->header.handle == HANDLE_SHUTDOWN)
+		stream_send_behind(&to->stream, m, NULL);
+	else
+		stream_send(&to->stream, m, now);
+}
+
+/* Who ends a context is above it; a message of one frame does it. */
+static bool is_bad_shutdown(const struct mitogen_message *m, const struct neighbour *from)
+{
+	return m->header.handle == HANDLE_SHUTDOWN &&
+	       ((from && !from->is_parent) || m->header.flags & (FRAME_BULK | FRAME_MORE));
+}
+
 /* Not to a port of ours: on to a neighbour. */
 static void forward(struct router *router, struct mitogen_message *m, struct neighbour *from,
 		    bool now)
@@ -212,14 +230,14 @@ static void forward(struct router *router, struct mitogen_message *m, struct nei
 		router_reply_dead(router, m, MITOGEN_ERR_REFUSED,
 				  "routing is unidirectional: a context reaches only what is above "
 				  "and below it");
+	} else if (is_bad_shutdown(m, from)) {
+		router->stats.refused++;
+		router_reply_dead(router, m, MITOGEN_ERR_REFUSED,
+				  "only what is above a context may shut it down");
 	} else if (!to || to == from) {
 		reply_unreachable(router, m, from);
 	} else if (!from || may_pass(router, m, from, to)) {
-		routes_note_talk(router, from, m->header.src_id, to, dst_id);
-		if (m->header.handle == HANDLE_SHUTDOWN)
-			stream_send_behind(&to->stream, m, NULL);
-		else
-			stream_send(&to->stream, m, now);
+		pass_on(router, m, from, to, now);
 		return;
 	}
 	message_unref(m);

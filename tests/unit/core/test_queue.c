@@ -235,7 +235,7 @@ static void a_barrier_behind_all_comes_behind_other_barriers(void **state)
 	add_behind('!', 2, 1);
 	add_behind('.', 0, 0);
 	add_behind('?', 1, 2);
-	assert_string_equal(take_all(), "ab!.?");
+	assert_string_equal(take_all(), "ab!?.");
 }
 
 static void dropped_as_a_whole(void **state)
@@ -266,19 +266,43 @@ static void without_memory(void **state)
 {
 	struct mitogen_message *old = named('b', 1, 1, 10), *new = named('c', 1, 2, 10),
 			       *barrier = named('!', 1, 2, 10);
+	struct id_block block = {1, 1};
+	struct id_blocks sources = {&block, 1};
 
 	(void)state;
 	add_bulk('a', 1, 1, 10);
 	sys.malloc = no_memory;
 	assert_int_equal(queue_add(&queue, old), 0);
 	assert_int_equal(queue_add(&queue, message_ref(new)), -1);
-	assert_int_equal(queue_add_behind(&queue, message_ref(barrier), NULL), -1);
+	assert_int_equal(queue_add_behind(&queue, message_ref(barrier), &sources), -1);
 	sys.malloc = malloc;
 	assert_int_equal(new->references, 1);
 	assert_int_equal(barrier->references, 1);
 	message_unref(new);
 	message_unref(barrier);
 	assert_string_equal(take_all(), "ab");
+}
+
+/* Or a few small frames would take the memory and the time of many. */
+static void barriers_behind_all_take_no_memory(void **state)
+{
+	struct mitogen_message *barriers[50];
+	char expected[102] = {[100] = 'b'};
+
+	(void)state;
+	for (uint32_t port = 0; port < 50; port++) {
+		barriers[port] = named('!', 9, 1, 10);
+		barriers[port]->header.flags = 0;
+		add_bulk('a', 1, port, 10);
+		expected[port] = 'a';
+		expected[50 + port] = '!';
+	}
+	sys.malloc = no_memory;
+	for (size_t i = 0; i < 50; i++)
+		assert_int_equal(queue_add_behind(&queue, barriers[i], NULL), 0);
+	sys.malloc = malloc;
+	add_bulk('b', 1, 1, 10);
+	assert_string_equal(take_all(), expected);
 }
 
 /* ---- Against a simple model ---- */
@@ -298,6 +322,7 @@ struct wall { /* a barrier */
 	struct mitogen_message *m;
 	uint64_t came;
 	uint32_t source; /* of everything from this one; SOURCES: of all */
+	uint64_t round;  /* of all: up to the end of this one */
 };
 
 static struct model {
@@ -319,6 +344,17 @@ static unsigned roll(unsigned sides)
 static size_t item_size(const struct mitogen_message *m)
 {
 	return FRAME_HEADER_SIZE + m->size;
+}
+
+/* The last round of which something waits, or 0. */
+static uint64_t last_round(void)
+{
+	uint64_t last = 0;
+
+	for (size_t i = 0; i < model.count; i++)
+		if (model.items[i].round > last)
+			last = model.items[i].round;
+	return last;
 }
 
 /* The first round of which something waits, or 0. */
@@ -358,12 +394,14 @@ static void model_add(struct mitogen_message *m)
 
 static bool is_behind(const struct wall *wall, const struct item *item)
 {
-	return item->round && item->came < wall->came &&
-	       (wall->source == SOURCES || item->m->header.src_id == wall->source);
+	if (wall->source == SOURCES)
+		return item->round && (item->round < wall->round ||
+				       (item->round == wall->round && item->came < wall->came));
+	return item->round && item->came < wall->came && item->m->header.src_id == wall->source;
 }
 
-/* Barriers before which nothing is left become normal frames. */
-static void model_pass(void)
+/* Barriers before which nothing is left become normal frames; of some sources or of all. */
+static void model_pass_those(bool of_all)
 {
 	size_t kept = 0;
 
@@ -373,12 +411,18 @@ static void model_pass(void)
 
 		for (size_t j = 0; j < model.count; j++)
 			waits |= is_behind(&wall, &model.items[j]);
-		if (waits)
+		if (waits || (wall.source == SOURCES) != of_all)
 			model.walls[kept++] = wall;
 		else
 			model_add(wall.m);
 	}
 	model.wall_count = kept;
+}
+
+static void model_pass(void)
+{
+	model_pass_those(false);
+	model_pass_those(true);
 }
 
 static struct mitogen_message *model_take(void)
@@ -426,7 +470,7 @@ static void add_random_barrier(void)
 
 	m->header.flags = 0;
 	assert_int_equal(queue_add_behind(&queue, m, source < SOURCES ? &sources : NULL), 0);
-	model.walls[model.wall_count++] = (struct wall){m, model.clock++, source};
+	model.walls[model.wall_count++] = (struct wall){m, model.clock++, source, last_round()};
 	model_pass();
 }
 
@@ -521,6 +565,8 @@ int main(void)
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(dropped_as_a_whole, setup, teardown),
 		cmocka_unit_test_setup_teardown(without_memory, setup, teardown),
+		cmocka_unit_test_setup_teardown(barriers_behind_all_take_no_memory, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(in_the_order_of_a_simple_model, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_flow_gets_more_than_its_share, setup, teardown),
 	};

@@ -179,6 +179,44 @@ static void the_request_to_end_goes_behind_bulk(void **state)
 	assert_int_equal(got->header.handle, HANDLE_SHUTDOWN); /* the last one */
 }
 
+/* Another child of the master, which reads nothing: its stream is not open. */
+static struct neighbour other;
+
+static void ignore_end(struct neighbour *neighbour, const char *why)
+{
+	(void)neighbour;
+	(void)why;
+}
+
+/* A context ends because of what is above it, and because of one frame, which is not of a flow. */
+static void a_child_cannot_end_another(void **state)
+{
+	static const struct neighbour_events events = {.ended = ignore_end};
+	struct mitogen_message *m = to(CHILD_ID + 1, "");
+	static struct handle there;
+
+	(void)state;
+	assert_int_equal(handles_add(&pair.child, &there, PORT, &ops, NULL), 0);
+	neighbour_init(&other, &pair.master, CHILD_ID + 1, &events, "local.2");
+	assert_int_equal(routes_add(&pair.master, CHILD_ID + 1, &other, NULL), 0);
+	m->header.handle = HANDLE_SHUTDOWN;
+	router_send(&pair.child, m, false);
+	pair_pump();
+	assert_int_equal(failure().code, MITOGEN_ERR_REFUSED);
+	assert_true(queue_is_empty(&other.stream.queue));
+	for (int flags = 1; flags <= (FRAME_BULK | FRAME_MORE); flags++) {
+		m = to(CHILD_ID + 1, "");
+		m->header.reply_to = 0;
+		m->header.handle = HANDLE_SHUTDOWN;
+		m->header.flags = (uint8_t)flags;
+		router_send(&pair.master, m, false);
+		assert_true(queue_is_empty(&other.stream.queue));
+	}
+	assert_int_equal(router_send_shutdown(&pair.master, CHILD_ID + 1), 0);
+	assert_false(queue_is_empty(&other.stream.queue));
+	neighbour_close(&other);
+}
+
 /* ---- Answers ---- */
 
 static void answers_go_to_who_asked(void **state)
@@ -358,6 +396,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(no_answer_where_none_is_wanted, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_answer_to_a_failure, setup, teardown),
 		cmocka_unit_test_setup_teardown(ancestors_are_listed, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_child_cannot_end_another, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_request_to_end_goes_behind_bulk, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(answers_go_to_who_asked, setup, teardown),
