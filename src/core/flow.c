@@ -55,7 +55,8 @@ size_t outflow_room(struct outflow *flow)
 		flow->was_out = true;
 	if (credit(flow) < room)
 		room = credit(flow);
-	flow->is_waiting = room == 0;
+	if (room == 0)
+		flow->is_waiting = true; /* until check_room: another thread may sleep for it */
 	return room;
 }
 

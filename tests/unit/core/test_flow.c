@@ -194,6 +194,19 @@ static void told_once_for_each_time_it_asked(void **state)
 	assert_int_equal(rooms, 1);
 }
 
+/* One of two threads that send has found none and waits; the other one finds some before that is told. */
+static void who_finds_room_leaves_others_waiting(void **state)
+{
+	(void)state;
+	fill();
+	let_through();
+	router_send(&pair.child, message_of_text("x"), true); /* writes what waits, too */
+	assert_true(list_is_linked(&out.check.link));
+	assert_true(outflow_room(&out) > 0);
+	pair_pump();
+	assert_int_equal(rooms, 1);
+}
+
 static void not_told_when_it_is_closed(void **state)
 {
 	struct mitogen_message *m = message_of_text("x"); /* to the master */
@@ -411,6 +424,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_waits_here_takes_room, setup, teardown),
 		cmocka_unit_test_setup_teardown(credit_alone_makes_no_room, setup, teardown),
 		cmocka_unit_test_setup_teardown(told_once_for_each_time_it_asked, setup, teardown),
+		cmocka_unit_test_setup_teardown(who_finds_room_leaves_others_waiting, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(not_told_when_it_is_closed, setup, teardown),
 		cmocka_unit_test_setup_teardown(who_had_to_wait_says_so, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_slow_reader_stops_the_sender, setup, teardown),
