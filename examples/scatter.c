@@ -47,6 +47,7 @@ int main(int argc, char **argv)
 		left -= is_result; /* one for each channel, whatever happens to it */
 		if (mitogen_read(m, &err, &number) < 0) {
 			fprintf(stderr, "%s\n", err.text);
+			err.code = MITOGEN_OK; /* has been said */
 			failed++;
 		} else if (is_result) {
 			count += number;
@@ -55,6 +56,5 @@ int main(int argc, char **argv)
 		}
 	}
 	printf("%d primes below %d, the largest is %d\n", count, WORKERS * RANGE, largest);
-	mitogen_finish(router, NULL);
-	return failed || left;
+	return mitogen_finish(router, &err) || failed || left;
 }

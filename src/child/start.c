@@ -30,7 +30,6 @@ static struct {
 	struct neighbour parent;
 	struct handle shutdown;
 	struct timer patience;
-	int patience_ms; /* for a function that runs when we are asked to end */
 	bool is_orphan;
 	bool is_detached;
 	bool main_is_done; /* the main thread runs nothing any more */
@@ -80,12 +79,16 @@ static void closed(struct router *router)
 static void out_of_patience(struct timer *timer)
 {
 	(void)timer;
+	/* The first time is the end of input for those who are up, the second one kills who does not heed
+	 * that, as when it is stopped. */
+	router_close(&self.router, true);
+	router_close(&self.router, true);
 	_exit(0);
 }
 
 static void begin_end(struct router *router, bool is_orphan)
 {
-	int patience_ms = is_orphan ? LAST_WORK_MS : self.patience_ms;
+	int patience_ms = is_orphan ? LAST_WORK_MS : router->patience_ms;
 
 	if (router->closing && !is_orphan)
 		return;
@@ -247,7 +250,7 @@ void child_run(const struct child_role *role)
 	if (config.ids > 1 && id_blocks_add(&router->supply, config.id + 1, config.ids - 1) < 0)
 		give_up("it is out of memory");
 	router->max_message = config.max_message;
-	self.patience_ms = config.patience_ms <= INT32_MAX ? (int)config.patience_ms : INT32_MAX;
+	router->patience_ms = config.patience_ms <= INT32_MAX ? (int)config.patience_ms : INT32_MAX;
 	router->builtins = role->builtins;
 	router->environment = environment_copy();
 	if (!router->environment)

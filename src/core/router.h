@@ -33,12 +33,13 @@ struct router {
 	size_t ancestor_count;    /* 0 in the master */
 	char *path;               /* our own name as our parent has it; "" in the master */
 	struct neighbour *parent; /* NULL in the master */
-	struct list neighbours;   /* struct neighbour: those with open streams, the parent too */
-	bool is_unidirectional;   /* children reach only what is above and below them */
-	struct id_blocks supply;  /* IDs to give away */
-	struct list id_waiters;   /* parent/ids.h */
-	struct map routes;        /* struct route, by context ID */
-	struct map handles;       /* struct handle, by number */
+	int patience_ms;         /* that our parent has when it asks us to end; not in the master */
+	struct list neighbours;  /* struct neighbour: those with open streams, the parent too */
+	bool is_unidirectional;  /* children reach only what is above and below them */
+	struct id_blocks supply; /* IDs to give away */
+	struct list id_waiters;  /* parent/ids.h */
+	struct map routes;       /* struct route, by context ID */
+	struct map handles;      /* struct handle, by number */
 	struct map contexts_by_id, contexts_by_ref;
 	struct lost_contexts lost, lost_strangers;
 	struct map call_chains;   /* of calls from here, by number */

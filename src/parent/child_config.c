@@ -12,6 +12,22 @@ static void write_number(struct mitogen_writer *w, const char *key, uint64_t num
 	writer_uint(w, number);
 }
 
+/* Who ends has that much less time than its parent gives it, so that it can still kill what is below
+ * it and does not end. */
+#define END_MARGIN_MS 25
+
+static int less_margin(int ms)
+{
+	return ms > 2 * END_MARGIN_MS ? ms - END_MARGIN_MS : ms;
+}
+
+int child_config_end_ms(const struct router *router, int shutdown_ms)
+{
+	int left_ms = less_margin(router->patience_ms);
+
+	return router->parent && shutdown_ms > left_ms ? left_ms : shutdown_ms;
+}
+
 int child_config_send(struct router *router, const struct id_block *ids, const char *path,
 		      const struct connect_options *options)
 {
@@ -26,7 +42,7 @@ int child_config_send(struct router *router, const struct id_block *ids, const c
 	write_number(&w, "log", log_get_level());
 	write_number(&w, "max", router->max_message);
 	write_number(&w, "forks", options->fork_server);
-	write_number(&w, "patience", (uint64_t)options->shutdown_ms);
+	write_number(&w, "patience", (uint64_t)less_margin(options->shutdown_ms));
 	write_number(&w, "unidirectional", router->is_unidirectional);
 	writer_string(&w, "parents");
 	writer_list_head(&w, router->ancestor_count + 1);

@@ -7,6 +7,9 @@
 struct connect_options;
 struct router;
 
+/* How long a child may take to end, in milliseconds: shutdown_ms, or what this process itself would
+ * still have then. */
+int child_config_end_ms(const struct router *router, int shutdown_ms);
 /* ids: its own ID first, then those that it may give away. Router lock. 0, or MITOGEN_ERR_MEMORY. */
 int child_config_send(struct router *router, const struct id_block *ids, const char *path,
 		      const struct connect_options *options);

@@ -518,6 +518,7 @@ static struct connection *new_connection(struct router *router, const struct con
 	connection->method = method;
 	connection->ids = *ids;
 	connection->options = *options;
+	connection->options.shutdown_ms = child_config_end_ms(router, options->shutdown_ms);
 	connection->options.name = NULL;
 	connection->options.environment = NULL;
 	connection->options.image = options->image ? sys_strdup(options->image) : NULL;
@@ -587,7 +588,7 @@ int connection_start(struct router *router, const struct connect_method *method,
 	router_add_resident(router, &connection->resident);
 	if (id_blocks_add(&connection->neighbour.blocks, ids->first, ids->count) < 0 ||
 	    routes_add(router, ids->first, &connection->neighbour, NULL) < 0 ||
-	    child_config_send(router, ids, connection->context->path, options) < 0) {
+	    child_config_send(router, ids, connection->context->path, &connection->options) < 0) {
 		error_set_memory(&error);
 		lose(connection, &error);
 		return error_set_memory(err);

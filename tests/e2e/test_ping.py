@@ -237,3 +237,18 @@ def test_mistakes(run, arguments, texts):
     assert result.stderr.count(b"\n") == 1
     for text in texts:
         assert text in result.stderr.decode()
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_a_stopped_agent_does_not_outlive_the_command(start, depth):
+    """Whichever it is: who is above it ends it before it ends itself. That nothing is left is checked
+    after each test."""
+    command = start("-i", "0.01", "local/local/local")
+    command.stdout.readline()
+    pid = command.pid
+    for _ in range(depth + 1):
+        (pid,) = child_pids(pid)
+    os.kill(pid, signal.SIGSTOP)
+    command.send_signal(signal.SIGINT)
+    command.communicate()
+    wait_until(lambda: not is_running(pid), "the end of the stopped agent")
