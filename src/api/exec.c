@@ -321,7 +321,7 @@ void processes_clear(struct api_router *api)
 {
 	struct map_node *node;
 
-	while ((node = map_next(&api->processes, NULL)) != NULL)
+	while ((node = map_first(&api->processes)) != NULL)
 		destroy(MAP_OWNER(node, struct process_object, by_ref));
 	map_clear(&api->processes);
 }

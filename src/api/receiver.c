@@ -280,7 +280,7 @@ void receivers_clear(struct api_router *api)
 {
 	struct map_node *node;
 
-	while ((node = map_next(&api->receivers, NULL)) != NULL)
+	while ((node = map_first(&api->receivers)) != NULL)
 		latch_unref(close_one(api, MAP_OWNER(node, struct receiver, by_ref)));
 	map_clear(&api->receivers);
 }

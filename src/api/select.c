@@ -222,7 +222,7 @@ void selects_clear(struct api_router *api)
 {
 	struct map_node *node;
 
-	while ((node = map_next(&api->selects, NULL)) != NULL)
+	while ((node = map_first(&api->selects)) != NULL)
 		close_one(api, MAP_OWNER(node, struct select, by_ref));
 	map_clear(&api->selects);
 }

@@ -66,10 +66,14 @@ struct map_node *map_same(const struct map_node *node)
 int map_add(struct map *map, struct map_node *node, uint32_t key)
 {
 	struct map_node **head;
+	size_t bucket;
 
 	if (map->count >= map->capacity && grow(map) < 0)
 		return -1;
-	head = &map->buckets[bucket_of(map, key)];
+	bucket = bucket_of(map, key);
+	if (bucket < map->first)
+		map->first = bucket;
+	head = &map->buckets[bucket];
 	node->key = key;
 	node->next = *head;
 	*head = node;
@@ -87,9 +91,16 @@ void map_remove(struct map *map, struct map_node *node)
 	map->count--;
 }
 
+struct map_node *map_first(struct map *map)
+{
+	while (map->first < map->capacity && !map->buckets[map->first])
+		map->first++;
+	return map->first < map->capacity ? map->buckets[map->first] : NULL;
+}
+
 struct map_node *map_next(const struct map *map, const struct map_node *node)
 {
-	size_t i = 0;
+	size_t i = map->first;
 
 	if (node) {
 		if (node->next)

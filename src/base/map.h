@@ -14,6 +14,7 @@ struct map { /* zeroed is valid and empty */
 	struct map_node **buckets;
 	size_t capacity; /* a power of two, or 0 */
 	size_t count;
+	size_t first; /* no bucket before this one is used */
 };
 
 #define MAP_OWNER(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
@@ -27,5 +28,7 @@ struct map_node *map_same(const struct map_node *node);
 /* Other nodes may have the same key, if map_same is used. 0, or -1: no memory. */
 int map_add(struct map *map, struct map_node *node, uint32_t key);
 void map_remove(struct map *map, struct map_node *node);
+/* Any node, NULL: it is empty. To remove all, always the one that this returns, takes linear time. */
+struct map_node *map_first(struct map *map);
 /* Iteration in no order: the node behind node, NULL at the end; starts with NULL. */
 struct map_node *map_next(const struct map *map, const struct map_node *node);

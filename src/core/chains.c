@@ -107,7 +107,7 @@ static void forget(struct router *router, struct caller *caller)
 {
 	struct map_node *node;
 
-	while ((node = map_next(&caller->chains, NULL)) != NULL)
+	while ((node = map_first(&caller->chains)) != NULL)
 		destroy(MAP_OWNER(node, struct chain, by_number));
 	map_clear(&caller->chains);
 	map_remove(&router->chain_sources, &caller->by_id);
@@ -136,7 +136,7 @@ void chains_clear(struct router *router)
 {
 	struct map_node *node;
 
-	while ((node = map_next(&router->chain_sources, NULL)) != NULL)
+	while ((node = map_first(&router->chain_sources)) != NULL)
 		forget(router, MAP_OWNER(node, struct caller, by_id));
 	map_clear(&router->chain_sources);
 }

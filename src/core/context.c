@@ -168,7 +168,7 @@ void context_clear_all(struct router *router)
 {
 	struct map_node *node;
 
-	while ((node = map_next(&router->contexts_by_ref, NULL)) != NULL)
+	while ((node = map_first(&router->contexts_by_ref)) != NULL)
 		destroy(router, MAP_OWNER(node, struct context, by_ref));
 }
 

@@ -383,7 +383,7 @@ void inbox_close(struct inbox *inbox)
 	struct map_node *node;
 
 	handles_remove(inbox->router, &inbox->handle);
-	while ((node = map_next(&inbox->sources, NULL)) != NULL) {
+	while ((node = map_first(&inbox->sources)) != NULL) {
 		struct inbox_source *source = MAP_OWNER(node, struct inbox_source, by_id);
 
 		tell_closed(source);
@@ -431,7 +431,7 @@ void inboxes_clear(struct inboxes *inboxes)
 {
 	struct map_node *node;
 
-	while ((node = map_next(&inboxes->sources, NULL)) != NULL)
+	while ((node = map_first(&inboxes->sources)) != NULL)
 		free_source(MAP_OWNER(node, struct inbox_source, by_ref));
 	map_clear(&inboxes->sources);
 	map_clear(&inboxes->accounts);

@@ -294,7 +294,7 @@ void log_port_close(struct router *router)
 		return;
 	while (!list_is_empty(&port->records))
 		drop(router, LIST_OWNER(port->records.next, struct record, link));
-	while ((node = map_next(&port->sources, NULL)) != NULL)
+	while ((node = map_first(&port->sources)) != NULL)
 		drop_source(router, node->key);
 	while (!list_is_empty(&port->lost))
 		drop_oldest_name(port);

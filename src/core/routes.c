@@ -150,7 +150,7 @@ void routes_clear_talks(struct neighbour *neighbour)
 {
 	struct map_node *node;
 
-	while ((node = map_next(&neighbour->talks, NULL)) != NULL)
+	while ((node = map_first(&neighbour->talks)) != NULL)
 		remove_talk(neighbour, MAP_OWNER(node, struct talk, by_id));
 	map_clear(&neighbour->talks);
 }

@@ -336,7 +336,7 @@ static void server_ended(struct process *process, int status)
 	process_describe(status, forks->end, sizeof(forks->end));
 	if (!forks->is_closing || forks->children.count > 0)
 		log_write(LOG_ERROR, "the fork server %s; its children are given up", forks->end);
-	while ((node = map_next(&forks->children, NULL)) != NULL)
+	while ((node = map_first(&forks->children)) != NULL)
 		end_child(forks, MAP_OWNER(node, struct forked, by_number), PROCESS_GIVEN_UP);
 	finish_if_over(forks);
 }

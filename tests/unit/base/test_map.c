@@ -97,10 +97,40 @@ static void emptied_from_the_front(void **state)
 
 	(void)state;
 	fill(100);
-	while ((node = map_next(&map, NULL)) != NULL)
+	while ((node = map_first(&map)) != NULL)
 		map_remove(&map, node);
 	assert_int_equal(map.count, 0);
 	assert_null(map_get(&map, key_of(1)));
+	fill(100); /* anywhere, also where it was empty */
+	for (int i = 0; i < 100; i++)
+		assert_ptr_equal(map_get(&map, key_of(i)), &nodes[i]);
+	for (int i = 0; i < 100; i++) {
+		assert_non_null(node = map_next(&map, NULL));
+		map_remove(&map, node);
+	}
+	assert_null(map_next(&map, NULL));
+	assert_null(map_first(&map));
+}
+
+/* Where it was empty is not looked at again. */
+static void emptied_in_linear_time(void **state)
+{
+	struct map_node *node;
+	size_t first = 0;
+
+	(void)state;
+	fill(COUNT);
+	for (int left = COUNT; left > 0; left--) {
+		node = map_first(&map);
+		assert_true(map.first >= first);
+		first = map.first;
+		assert_ptr_equal(map.buckets[first], node);
+		map_remove(&map, node);
+	}
+	assert_null(map_first(&map));
+	assert_int_equal(map.first, map.capacity);
+	assert_int_equal(map_add(&map, &nodes[0], key_of(0)), 0);
+	assert_ptr_equal(map_first(&map), &nodes[0]);
 }
 
 static void *no_memory(size_t count, size_t size)
@@ -168,6 +198,7 @@ int main(void)
 		cmocka_unit_test_teardown(extreme_keys, teardown),
 		cmocka_unit_test_teardown(each_comes_once_when_walked, teardown),
 		cmocka_unit_test_teardown(emptied_from_the_front, teardown),
+		cmocka_unit_test_teardown(emptied_in_linear_time, teardown),
 		cmocka_unit_test_teardown(growing_may_fail, teardown),
 		cmocka_unit_test_teardown(several_with_one_key, teardown),
 		cmocka_unit_test_teardown(reserved_without_memory, teardown),
