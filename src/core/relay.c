@@ -18,11 +18,12 @@ struct relay_sender {
 struct relay_source {
 	struct map_node by_id;
 	struct relay_sender *sender;
-	size_t bytes, normal; /* of what waits, and of its normal frames */
-	bool is_inside;       /* a message of normal frames, of which more is to come */
-	bool is_refused;      /* that message */
-	bool is_cut;          /* its beginning has passed */
-	bool is_noted;        /* in the log, that the last one was refused */
+	size_t bytes, normal;    /* of what waits, and of its normal frames */
+	bool is_inside;          /* a message of normal frames, of which more is to come... */
+	uint32_t dst_id, handle; /* ...to there */
+	bool is_refused;         /* that message */
+	bool is_cut;             /* its beginning has passed */
+	bool is_noted;           /* in the log, that the last one was refused */
 };
 
 /* The memory that it takes. */
@@ -121,22 +122,40 @@ static void note_refusal(struct relay_source *source, const struct neighbour *to
 	source->is_noted = source->is_refused;
 }
 
+/* A message of one frame while another one goes on: routers send dead ones in the name of who is asked. */
+static enum relay_verdict judge_alone(const struct relay_source *source,
+				      const struct mitogen_message *m, size_t max)
+{
+	return source->normal >= limit_of(m, max) ? RELAY_REFUSE : RELAY_PASS;
+}
+
+static enum relay_verdict judge_first(struct relay_source *source, const struct mitogen_message *m,
+				      const struct neighbour *to, size_t max)
+{
+	source->dst_id = m->header.dst_id;
+	source->handle = m->header.handle;
+	source->is_refused = source->normal >= limit_of(m, max);
+	source->is_cut = false;
+	note_refusal(source, to);
+	return source->is_refused ? RELAY_REFUSE : RELAY_PASS;
+}
+
 static enum relay_verdict judge(struct relay_source *source, const struct mitogen_message *m,
 				const struct neighbour *to, size_t max)
 {
-	bool begins = !source->is_inside;
+	bool goes_on = m->header.flags & FRAME_MORE;
+	bool is_more = source->is_inside && m->header.dst_id == source->dst_id &&
+		       m->header.handle == source->handle;
 
-	source->is_inside = m->header.flags & FRAME_MORE;
-	if (begins) {
-		source->is_refused = source->normal >= limit_of(m, max);
-		source->is_cut = false;
-		note_refusal(source, to);
-		return source->is_refused ? RELAY_REFUSE : RELAY_PASS;
-	}
+	if (source->is_inside && !is_more && !goes_on)
+		return judge_alone(source, m, max);
+	source->is_inside = goes_on;
+	if (!is_more)
+		return judge_first(source, m, to, max);
 	if (!source->is_refused && source->normal >= 3 * max)
 		source->is_refused = source->is_cut = true;
 	/* it is too long for whoever gets it; its end tells them */
-	if (source->is_cut && !source->is_inside)
+	if (source->is_cut && !goes_on)
 		return RELAY_PASS;
 	return source->is_refused ? RELAY_DROP : RELAY_PASS;
 }
@@ -204,7 +223,7 @@ void relay_clear(struct relay *relay)
 {
 	struct map_node *node;
 
-	while ((node = map_next(&relay->sources, NULL)) != NULL)
+	while ((node = map_first(&relay->sources)) != NULL)
 		remove_source(relay, MAP_OWNER(node, struct relay_source, by_id));
 	map_clear(&relay->sources);
 	map_clear(&relay->senders);

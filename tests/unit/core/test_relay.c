@@ -232,6 +232,56 @@ static void refused_as_a_whole(void **state)
 	assert_int_equal(answers, 1);
 }
 
+/* A router, which is not the source, sends it in the name of the source. */
+static void send_dead(uint32_t src_id, uint32_t handle)
+{
+	struct mitogen_message *m = message_new_dead(MITOGEN_ERR_LOST, "lost");
+
+	m->header.src_id = m->header.auth_id = src_id;
+	m->header.dst_id = SLOW_ID;
+	m->header.handle = handle;
+	stream_send(&pair.above.stream, m, false);
+	pair_pump();
+}
+
+/* Who waits is told, and nothing of what is refused arrives, though both are of one source. C11. */
+static void a_failure_passes_within_a_refused_message(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 10; i++)
+		send_request(CHILD_ID);
+	answers = 0;
+	send_frame(CHILD_ID, PORT, answer.by_number.key, FRAME_MORE);
+	assert_int_equal(answers, 1);
+	send_dead(CHILD_ID, PORT + 1);
+	assert_int_equal(last_waiting()->header.kind, FRAME_DEAD);
+	assert_int_equal(last_waiting()->header.handle, PORT + 1);
+	read_queue();
+	send_frame(CHILD_ID, PORT, answer.by_number.key, FRAME_MORE);
+	send_dead(CHILD_ID, PORT + 1);
+	read_queue();
+	send_frame(CHILD_ID, PORT, answer.by_number.key, 0);
+	assert_int_equal(waiting(), 0);
+	assert_int_equal(answers, 1);
+	send_request(CHILD_ID);
+	assert_true(waiting() > 0);
+}
+
+/* Its source sends no two at the same time. */
+static void another_long_message_is_one_of_its_own(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 10; i++)
+		send_request(CHILD_ID);
+	send_frame(CHILD_ID, PORT, answer.by_number.key, FRAME_MORE); /* its end never comes */
+	read_queue();
+	answers = 0;
+	send_frame(CHILD_ID, PORT + 1, answer.by_number.key, FRAME_MORE);
+	send_frame(CHILD_ID, PORT + 1, answer.by_number.key, 0);
+	assert_int_equal(waiting(), 2 * (SIZE + FRAME_HEADER_SIZE));
+	assert_int_equal(answers, 0);
+}
+
 /* What has begun to pass passes, if it is no longer than a message may be. */
 static void let_through_as_a_whole(void **state)
 {
@@ -308,6 +358,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(replies_without_room_become_failures, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(refused_as_a_whole, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_failure_passes_within_a_refused_message, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(another_long_message_is_one_of_its_own, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(let_through_as_a_whole, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_endless_message_is_cut, setup, teardown),
 		cmocka_unit_test_setup_teardown(control_has_more_room, setup, teardown),
