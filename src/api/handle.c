@@ -8,6 +8,7 @@
 #include "api/select.h"
 #include "base/error.h"
 #include "base/fork.h"
+#include "base/list.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "core/context.h"
@@ -150,19 +151,25 @@ static bool is_open_as(const struct api_router *api, uint32_t ref)
 	return api->ref == ref && api->is_open;
 }
 
+/* Is this the broker thread of that router? Then it may hold the router's lock, which comes after the
+ * table's: this takes none. */
+static bool is_broker_of(uint32_t ref)
+{
+	struct broker *broker = broker_of_thread();
+
+	return broker && LIST_OWNER(broker, struct router, broker)->api_ref == ref;
+}
+
 struct api_router *api_begin_close(uint32_t ref)
 {
 	struct api_router *api = slot_of(ref);
 
-	if (ref == 0 || is_forked)
-		return NULL;
+	if (ref == 0 || is_forked || is_broker_of(ref))
+		return NULL; /* the broker cannot wait for itself */
 	pthread_mutex_lock(&lock);
-	/* a child ends with its parent, not by itself; and the broker cannot wait for itself */
-	if (!is_open_as(api, ref) || !api->is_own || broker_is_current(&api->router->broker))
-		api = NULL;
-	while (api && is_open_as(api, ref) && api->is_closing)
+	while (is_open_as(api, ref) && api->is_closing)
 		pthread_cond_wait(&changed, &lock);
-	if (api && is_open_as(api, ref))
+	if (is_open_as(api, ref) && api->is_own) /* a child ends with its parent, not by itself */
 		api->is_closing = true;
 	else
 		api = NULL;
@@ -229,35 +236,25 @@ int api_check_wait(const struct api_router *api, mitogen_error *err)
 
 struct api_router *api_on_broker(uint32_t ref)
 {
-	struct api_router *api = slot_of(ref);
-
-	if (ref == 0 || is_forked)
+	if (ref == 0 || is_forked || !is_broker_of(ref) || broker_of_thread()->calling_out)
 		return NULL;
-	pthread_mutex_lock(&lock);
-	if (!is_open_as(api, ref) || !broker_is_current(&api->router->broker) ||
-	    api->router->broker.calling_out)
-		api = NULL;
-	pthread_mutex_unlock(&lock);
-	return api;
+	return slot_of(ref);
 }
 
 struct api_router *api_pin(uint32_t ref, mitogen_error *err, int *ret_code)
 {
 	struct api_router *api = slot_of(ref);
-	bool is_broker = false;
+	bool is_broker = api_on_broker(ref) != NULL; /* it has the router lock already */
 	int code;
 
-	if (ref != 0 && !is_forked) {
+	if (ref != 0 && !is_forked && !is_broker) {
 		pthread_mutex_lock(&lock);
 		if (!is_open_as(api, ref) || api->is_closing)
 			api = NULL;
-		else if (broker_is_current(&api->router->broker) &&
-			 !api->router->broker.calling_out)
-			is_broker = true; /* it has the router lock already */
 		else
 			api->pins++;
 		pthread_mutex_unlock(&lock);
-		if (api && !is_broker)
+		if (api)
 			return api;
 	}
 	code = is_broker ? fail_wait(err) : fail(ref, err);

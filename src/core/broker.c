@@ -21,6 +21,8 @@
 #define LAST_IDLE_MS      2000 /* for the log at the end, when nobody seems to read it */
 #define SETTLE_ROUNDS     10   /* tasks may defer tasks */
 
+static _Thread_local struct broker *own; /* whose loop this thread runs */
+
 static void run_tasks(struct broker *broker);
 static void destroy_closing(struct broker *broker);
 
@@ -112,7 +114,12 @@ void broker_clear(struct broker *broker)
 
 bool broker_is_current(const struct broker *broker)
 {
-	return broker->running && pthread_equal(pthread_self(), broker->thread);
+	return own == broker && broker->running;
+}
+
+struct broker *broker_of_thread(void)
+{
+	return own;
 }
 
 bool broker_may_act(const struct broker *broker)
@@ -141,6 +148,7 @@ void broker_adopt(struct broker *broker)
 		.name = "nothing", .destroy = destroy_nothing, .update = update_nothing};
 
 	pthread_mutex_unlock(&broker->lock);
+	own = NULL; /* if its thread made the copy */
 	broker->running = broker->polling = broker->calling_out = false;
 	broker->ops->destroy(broker->poller);
 	broker->ops = &nothing;
@@ -321,6 +329,7 @@ static void *loop(void *argument)
 {
 	struct broker *broker = argument;
 
+	own = broker;
 	broker_lock(broker);
 	while (!broker->stopping) {
 		int timeout_ms;

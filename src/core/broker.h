@@ -63,6 +63,8 @@ void broker_stop(struct broker *broker);
 /* After the thread has ended, or if it never started. */
 void broker_clear(struct broker *broker);
 bool broker_is_current(const struct broker *broker); /* is this its thread? */
+/* Whose thread this is, or NULL. It needs no lock to tell. */
+struct broker *broker_of_thread(void);
 /* May this thread do what is the broker thread's? Also before that runs and after it has ended. */
 bool broker_may_act(const struct broker *broker);
 

@@ -14,6 +14,7 @@
 #include <mitogen/mitogen.h>
 
 #include "api/handle.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "core/context.h"
 #include "core/router.h"
@@ -207,6 +208,7 @@ static void *close_it(void *argument)
 		__atomic_add_fetch(&closers, 1, __ATOMIC_RELAXED);
 		api_drain(closing);
 		is_freed = true;
+		api_take_router(closing);
 		api_remove(closing);
 	}
 	/* whoever closed it, it is closed now */
@@ -267,6 +269,104 @@ static void closing_waits_for_who_is_inside(void **state)
 	setup(state);
 }
 
+static void *close_too(void *argument)
+{
+	return api_begin_close(*(uint32_t *)argument);
+}
+
+/* Between the router's end and that of its number. */
+static void nobody_looks_for_a_router_that_is_freed(void **state)
+{
+	struct api_router *closing = api_begin_close(api->ref);
+	mitogen_router handle = {api->ref};
+	pthread_t threads[THREADS];
+	uint32_t ref = api->ref;
+
+	api_drain(closing);
+	api_take_router(closing);
+	assert_false(mitogen_is_immediate_child(handle, 1, 1, NULL));
+	assert_false(mitogen_has_parent_authority(handle, 0, 0, NULL));
+	assert_null(api_pin(ref, &err, NULL));
+	assert_int_equal(err.code, MITOGEN_ERR_CLOSED);
+	for (int i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, close_too, &ref), 0);
+	for (int i = 0; i < 100; i++)
+		sched_yield(); /* some of them wait by now */
+	api_remove(closing);
+	for (int i = 0; i < THREADS; i++) {
+		void *second;
+
+		pthread_join(threads[i], &second);
+		assert_null(second);
+	}
+	router_clear(&router);
+	setup(state);
+}
+
+/* ---- Forks while the broker thread asks policies ---- */
+
+#define POLICIES_PER_ROUND 5000
+#define FORKS              20
+
+static struct timer asking;
+static bool has_asked, was_wrong; /* router lock */
+
+/* As the arrival of messages does: with the router lock. */
+static void ask_policies(struct timer *timer)
+{
+	mitogen_router handle = {router.api_ref};
+
+	for (int i = 0; i < POLICIES_PER_ROUND; i++)
+		was_wrong |= !mitogen_has_parent_authority(handle, 0, 0, NULL) ||
+			     mitogen_is_immediate_child(handle, 7, 7, NULL);
+	was_wrong |= api_pin(handle.ref, NULL, NULL) || api_begin_close(handle.ref);
+	has_asked = true;
+	broker_set_timer(&router.broker, timer, clock_deadline(1));
+}
+
+static void expect_whole(struct api_router *copied, bool is_whole)
+{
+	if (copied->ref != router.api_ref || !is_whole)
+		_exit(1);
+}
+
+/* A copy finds the router whole: the fork has got its lock, which it would not if a policy waited for the
+ * table, which the fork holds. */
+static void policies_do_not_hinder_forks(void **state)
+{
+	int status = 0;
+
+	(void)state;
+	has_asked = was_wrong = false;
+	asking.due = ask_policies;
+	assert_int_equal(broker_start(&router.broker), 0);
+	broker_lock(&router.broker);
+	broker_set_timer(&router.broker, &asking, clock_deadline(0));
+	broker_unlock(&router.broker);
+	for (int i = 0; i < FORKS && status == 0; i++) {
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			api_drop_all(expect_whole);
+			_exit(0);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+	}
+	assert_int_equal(status, 0);
+	for (bool asked = false; !asked; sched_yield()) {
+		broker_lock(&router.broker);
+		asked = has_asked;
+		broker_unlock(&router.broker);
+	}
+	broker_lock(&router.broker);
+	timer_cancel(&asking);
+	broker_stop(&router.broker);
+	broker_unlock(&router.broker);
+	pthread_join(router.broker.thread, NULL);
+	router.broker.running = false;
+	assert_false(was_wrong);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -281,6 +381,9 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(closed_once_when_nobody_is_inside, setup, teardown),
 		cmocka_unit_test_setup_teardown(closing_waits_for_who_is_inside, setup, teardown),
+		cmocka_unit_test_setup_teardown(nobody_looks_for_a_router_that_is_freed, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(policies_do_not_hinder_forks, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
