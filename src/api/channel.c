@@ -6,6 +6,7 @@
 #include "api/call.h"
 #include "api/chain.h"
 #include "api/handle.h"
+#include "api/port.h"
 #include "api/receiver.h"
 #include "base/error.h"
 #include "base/sys.h"
@@ -53,15 +54,19 @@ static int put_loss(struct receiver *receiver, const struct context *context)
 	return 0;
 }
 
-/* Opens the port, for the callee alone. 0, or MITOGEN_ERR_MEMORY. */
+/* Opens the port, for the callee alone. 0, or a code. */
 static int open_port_at_caller(struct receiver *receiver, const char *name, struct context *context)
 {
 	bool is_lost = context->state >= CONTEXT_LOST;
+	int r;
 
 	receiver->function = sys_strdup(name);
-	if (!receiver->function || receiver_open_port(receiver, receiver->api->router, 0,
-						      &caller_ops, is_lost ? NULL : context) < 0)
+	if (!receiver->function)
 		return MITOGEN_ERR_MEMORY;
+	r = receiver_open_port(receiver, receiver->api->router, 0, &caller_ops,
+			       is_lost ? NULL : context);
+	if (r < 0)
+		return r;
 	receiver->inbox.function = receiver->function;
 	return is_lost ? put_loss(receiver, context) : 0;
 }
@@ -71,6 +76,7 @@ static struct receiver *open_at_caller(struct api_router *api, struct context *c
 				       const char *name, mitogen_error *err, int *ret_code)
 {
 	struct receiver *receiver;
+	int r;
 
 	if (context->id == api->router->id) {
 		*ret_code = error_set(err, MITOGEN_ERR_USAGE,
@@ -78,11 +84,13 @@ static struct receiver *open_at_caller(struct api_router *api, struct context *c
 		return NULL;
 	}
 	receiver = receiver_add(api);
-	if (receiver && open_port_at_caller(receiver, name, context) == 0)
+	r = receiver ? open_port_at_caller(receiver, name, context) : MITOGEN_ERR_MEMORY;
+	if (r == 0)
 		return receiver;
 	if (receiver)
 		receiver_drop(api, receiver);
-	*ret_code = error_set_memory(err);
+	*ret_code = port_fail(err, r);
+	error_prefix(err, "%s: ", name);
 	return NULL;
 }
 
@@ -170,7 +178,7 @@ static int open_at_function(struct router *router, struct mitogen_message *call,
 	}
 	receiver_drop(api, receiver);
 	if (r != MITOGEN_ERR_USAGE)
-		return error_set_memory(err);
+		return port_fail(err, r);
 	return error_set(err, r, "the number of its channel is taken here; call again");
 }
 

@@ -8,6 +8,22 @@
 #include "core/router.h"
 #include "wire/handles.h"
 
+int port_fail(mitogen_error *err, int code)
+{
+	switch (code) {
+	case MITOGEN_ERR_USAGE:
+		return error_set(err, code, "the number of the port is taken");
+	case MITOGEN_ERR_LOST:
+		return error_set(err, code, "the context is lost");
+	case MITOGEN_ERR_REFUSED:
+		return error_set(err, code,
+				 "too many contexts there send at the same time, or what they sent "
+				 "is not released yet; release messages and close receivers");
+	default:
+		return error_set_memory(err);
+	}
+}
+
 int port_open(struct api_router *api, struct inbox *inbox, const struct inbox_ops *ops,
 	      const mitogen_port_options *options, mitogen_error *err)
 {
@@ -25,7 +41,7 @@ int port_open(struct api_router *api, struct inbox *inbox, const struct inbox_op
 	if (r == MITOGEN_ERR_USAGE)
 		return error_set(err, r, "handle %u is taken in this process", number);
 	if (r < 0)
-		return error_set_memory(err);
+		return port_fail(err, r);
 	inbox->policy = options->policy;
 	inbox->policy_user = options->user;
 	return 0;

@@ -210,8 +210,10 @@ static bool is_allowed(struct router *router, const struct handle *handle,
 		       const struct mitogen_message *m, const struct neighbour *from)
 {
 	const struct context *respondent = handle->respondent;
+	/* a failure is short; a long one would be kept while it is put together */
+	bool is_one_frame = handle->ops->is_one_frame || m->header.kind == FRAME_DEAD;
 
-	if (handle->ops->is_one_frame && m->header.flags & FRAME_MORE)
+	if (is_one_frame && m->header.flags & FRAME_MORE)
 		return false;
 	if (respondent && from && !is_of_respondent(router, respondent, m, from))
 		return false; /* what is not from a stream is a failure that we report ourselves */

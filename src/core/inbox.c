@@ -30,7 +30,8 @@ struct inbox_source {
 	uint32_t reply_to;             /* where it hears that the port is closed */
 	bool is_closed;                /* no more values count, until its end */
 	int refused;                   /* code: why something that it sent was not taken, or 0 */
-	struct mitogen_message *spare; /* tells of its loss, even without memory */
+	struct mitogen_message *spare; /* tells of its end, even without memory */
+	size_t end_weight;             /* of that, until it is freed */
 };
 
 /* ---- Accounts ---- */
@@ -157,8 +158,10 @@ no_account:
 
 static void free_source(struct inbox_source *source)
 {
-	if (source->account)
+	if (source->account) {
 		source->account->ahead -= source->window.size;
+		source->account->bytes -= source->end_weight;
+	}
 	map_remove(&source->router->inboxes.sources, &source->by_ref);
 	message_unref(source->spare);
 	drop_account(source->router, source->account);
@@ -173,10 +176,10 @@ static void detach(struct inbox_source *source)
 	source->inbox = NULL;
 }
 
-/* Puts its last message, whatever is held already: there is one for each source. */
-static void end_source(struct inbox_source *source, struct mitogen_message *m,
-		       const mitogen_error *why)
+/* Puts its last message, whatever is held already: there is one for each source, of one size. */
+static void end_source(struct inbox_source *source, const mitogen_error *why)
 {
+	struct mitogen_message *m = TAKE_PTR(source->spare);
 	const struct context *context = context_of_id(source->router, source->by_id.key);
 	struct inbox *inbox = source->inbox;
 	mitogen_error placed = *why;
@@ -184,11 +187,14 @@ static void end_source(struct inbox_source *source, struct mitogen_message *m,
 	if (context)
 		error_set_where(&placed, context->path, inbox->function);
 	error_prefix(&placed, "%s: ", placed.where);
-	m->header.src_id = source->by_id.key;
+	m->header.src_id = m->header.auth_id = source->by_id.key;
 	m->router_ref = source->router->api_ref;
 	message_set_failure(m, &placed);
 	detach(source);
 	hold(source, m);
+	source->end_weight = sizeof(placed);
+	if (source->account)
+		source->account->bytes += source->end_weight;
 	inbox->ops->put(inbox, m);
 }
 
@@ -197,7 +203,7 @@ static void source_lost(struct router *router, struct handle *handle, const mito
 	struct inbox_source *source = LIST_OWNER(handle, struct inbox_source, loss);
 
 	(void)router;
-	end_source(source, TAKE_PTR(source->spare), why);
+	end_source(source, why);
 }
 
 static const mitogen_error *incomplete(const struct inbox_source *source, mitogen_error *ret)
@@ -206,7 +212,7 @@ static const mitogen_error *incomplete(const struct inbox_source *source, mitoge
 	return ret;
 }
 
-/* It has closed, or says what has failed. */
+/* It has closed, or says what has failed: of m no more is kept than that. */
 static void source_ended(struct inbox_source *source, struct mitogen_message *m)
 {
 	bool is_orderly = m->size == 0 && !m->failure && m->header.kind == FRAME_DEAD;
@@ -223,7 +229,8 @@ static void source_ended(struct inbox_source *source, struct mitogen_message *m)
 		error_set(&why, MITOGEN_ERR_CLOSED, "the sender is closed");
 	else
 		message_decode_failure(m, &why);
-	end_source(source, m, &why);
+	message_unref(m);
+	end_source(source, &why);
 }
 
 /* ---- What comes ---- */
@@ -285,10 +292,12 @@ static void take_result(struct inbox_source *source, struct mitogen_message *m)
 {
 	mitogen_error why;
 
-	if (source->refused)
-		end_source(source, m, incomplete(source, &why));
-	else
+	if (source->refused) {
+		message_unref(m);
+		end_source(source, incomplete(source, &why));
+	} else {
 		source->inbox->ops->put(source->inbox, m);
+	}
 }
 
 /* There is no source to remember that something of it was refused: all that it sends is. */

@@ -54,7 +54,8 @@ def test_child_that_detaches_itself(attack):
 
 
 @pytest.mark.parametrize(
-    "name", ["overfills_a_receiver", "sends_from_all_its_ids", "ends_again_and_again"]
+    "name",
+    ["overfills_a_receiver", "sends_from_all_its_ids", "ends_again_and_again", "sends_long_ends"],
 )
 def test_floods_of_values(attack, name):
     attack(name)

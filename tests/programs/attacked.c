@@ -441,10 +441,25 @@ static void ends_again_and_again(void)
 	mitogen_receiver receiver = send_to_receiver(hostile, "send_ends");
 	int values, failures;
 
+	EXPECT(mitogen_channel_open(hostile, "answer_twice", &err).rx.ref == 0);
+	EXPECT(err.code == MITOGEN_ERR_REFUSED);
+	EXPECT(strstr(err.text, "answer_twice: too many contexts there send at the same time"));
 	take_values(receiver, &values, &failures);
 	EXPECT(values == 0 && failures >= 16384 && failures < 100000);
 	expect_call(other);
 	expect_memory_below(MUCH);
+}
+
+static void sends_long_ends(void)
+{
+	mitogen_context hostile = start_hostile(), other = mitogen_local(router, &err);
+	mitogen_receiver receiver = send_to_receiver(hostile, "send_long_ends");
+	int values, failures;
+
+	expect_call(other);
+	expect_memory_below(MUCH);
+	take_values(receiver, &values, &failures);
+	EXPECT(values == 0 && failures == 4096);
 }
 
 /* So many numbers, the last of them as the result, and nothing else. */
@@ -526,6 +541,7 @@ int main(int argc, char **argv)
 		{"overfills_a_receiver", overfills_a_receiver},
 		{"sends_from_all_its_ids", sends_from_all_its_ids},
 		{"ends_again_and_again", ends_again_and_again},
+		{"sends_long_ends", sends_long_ends},
 		{"answers_a_channel_twice", answers_a_channel_twice},
 		{"sends_to_a_channel_of_another", sends_to_a_channel_of_another},
 		{NULL, NULL},

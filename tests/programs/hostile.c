@@ -429,6 +429,28 @@ static void send_ends(struct request *request)
 	reply_nil(request);
 }
 
+static void send_long_end(uint32_t handle, uint8_t flags)
+{
+	begin(RAW_DEAD, handle);
+	frame.flags = RAW_BULK | flags;
+	memset(frame.payload, 'x', RAW_PAYLOAD_MAX);
+	frame.size = RAW_PAYLOAD_MAX;
+	send_frame();
+}
+
+/* (port): ends of 256 MiB, as many as fit into a frame and a few that need more. */
+static void send_long_ends(struct request *request)
+{
+	uint32_t handle = (uint32_t)next_number(request);
+
+	for (int i = 0; i < 4080; i++)
+		send_long_end(handle, 0);
+	for (int i = 0; i < 16; i++)
+		for (int piece = 0; piece <= 64; piece++)
+			send_long_end(handle, piece < 64 ? RAW_MORE : 0);
+	reply_nil(request);
+}
+
 static void send_number(uint32_t handle, uint64_t number, uint32_t reply_to)
 {
 	begin(RAW_CBOR, handle);
@@ -508,6 +530,7 @@ static const struct behaviour functions[] = {
 	{"overfill", overfill},
 	{"send_from_all", send_from_all},
 	{"send_ends", send_ends},
+	{"send_long_ends", send_long_ends},
 	{"answer_twice", answer_twice},
 	{"go_on_behind_the_end", go_on_behind_the_end},
 	{"keep_channel", keep_channel},

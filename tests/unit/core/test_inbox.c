@@ -240,6 +240,60 @@ static void an_end_may_say_what_has_failed(void **state)
 	assert_failure(latch, MITOGEN_ERR_TOO_BIG, "local.1: too much");
 }
 
+static struct mitogen_message *long_end(void)
+{
+	struct mitogen_message *m = message_new(FRAME_PAYLOAD_MAX);
+
+	memset(m->payload, 'x', m->size);
+	return m;
+}
+
+/* Nobody fills our memory with ends, which cost no credit. */
+static void of_an_end_only_the_reason_is_kept(void **state)
+{
+	struct mitogen_message *m;
+
+	(void)state;
+	send_end(CHILD_ID, long_end());
+	m = take(latch);
+	assert_int_equal(m->size, 0);
+	assert_non_null(message_failure(m));
+	inbox_released(&pair.master, m->source_ref, m->size);
+	message_unref(m);
+}
+
+static void an_end_is_one_frame(void **state)
+{
+	struct mitogen_message *m = long_end();
+
+	(void)state;
+	m->header.flags = FRAME_MORE;
+	send_end(CHILD_ID, m);
+	assert_true(latch_is_empty(latch));
+	assert_true(list_is_empty(&inbox.handle.partial));
+	assert_non_null(strstr(logged, "refused"));
+}
+
+/* As many values as fit, without ends and with some that nobody has read yet. */
+static void ends_count_until_they_are_read(void **state)
+{
+	enum {
+		ENDS = 1000
+	};
+
+	(void)state;
+	for (uint32_t i = 0; i < ENDS; i++)
+		send_end(CHILD_ID + 1 + i % (CHILD_IDS - 1), message_new(0));
+	send_bytes(CHILD_ID, INBOX_BYTES_MAX - ENDS * sizeof(mitogen_error));
+	assert_int_equal(failures, 1);
+	assert_int_equal(failure.code, MITOGEN_ERR_TOO_BIG);
+	for (int i = 0; i < ENDS; i++)
+		release();
+	assert_true(latch_is_empty(latch));
+	send_end(CHILD_ID, message_new(0));
+	assert_failure(latch, MITOGEN_ERR_TOO_BIG, "local.1: a value that it sent was not taken");
+}
+
 /* What it had sent counts until it is read, whoever begins anew. */
 static void an_end_is_no_way_around_the_limit(void **state)
 {
@@ -343,6 +397,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(too_many_sources, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_end_is_the_last_message, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_end_may_say_what_has_failed, setup, teardown),
+		cmocka_unit_test_setup_teardown(of_an_end_only_the_reason_is_kept, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_end_is_one_frame, setup, teardown),
+		cmocka_unit_test_setup_teardown(ends_count_until_they_are_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_end_is_no_way_around_the_limit, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_end_behind_a_refusal_is_none_in_order, setup,
 						teardown),
