@@ -146,6 +146,7 @@ void outflow_end(struct router *router, struct outflow *flow)
 	flow->ended = true;
 	if (!m) {
 		log_write(LOG_ERROR, "out of memory: the end of a stream was not sent");
+		router_abandon(router, flow->dst_id);
 		return;
 	}
 	m->header.kind = FRAME_DEAD;
@@ -227,7 +228,9 @@ void flow_consumed(struct router *router, struct window *window, uint32_t src_id
 		return;
 	total = window_next(window, clock_ms());
 	if (send_credit(router, src_id, handle, total))
-		window->granted = total; /* otherwise the next bytes try again */
+		window->granted = total;
+	else
+		router_abandon(router, src_id); /* it may wait for nothing else */
 }
 
 /* ---- The CREDIT port ---- */

@@ -352,6 +352,44 @@ static void no_room_behind_the_end(void **state)
 	assert_int_equal(rooms, 0);
 }
 
+static void *no_memory(size_t size)
+{
+	(void)size;
+	return NULL;
+}
+
+static void *no_more_memory(void *data, size_t size)
+{
+	(void)data;
+	(void)size;
+	return NULL;
+}
+
+/* Who sends waits for it, and would for ever. */
+static void credit_that_cannot_be_sent_ends_the_stream(void **state)
+{
+	(void)state;
+	send_bytes(WINDOW_FIRST);
+	sys.malloc = no_memory;
+	sys.realloc = no_more_memory;
+	inflow_consumed(&pair.master, &in, WINDOW_FIRST);
+	sys.malloc = malloc;
+	sys.realloc = realloc;
+	pair_pump();
+	assert_string_equal(pair.ended, "out of memory");
+}
+
+static void an_end_that_cannot_be_sent_ends_the_stream(void **state)
+{
+	(void)state;
+	sys.malloc = no_memory;
+	outflow_end(&pair.child, &out);
+	sys.malloc = malloc;
+	pair_pump();
+	assert_false(has_ended);
+	assert_string_equal(pair.ended, "out of memory");
+}
+
 /* ---- The CREDIT port ---- */
 
 static void send_credit(uint32_t handle, uint64_t total)
@@ -437,6 +475,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(small_room_takes_a_small_frame, setup, teardown),
 		cmocka_unit_test_setup_teardown(notes_and_the_end_cost_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_room_behind_the_end, setup, teardown),
+		cmocka_unit_test_setup_teardown(credit_that_cannot_be_sent_ends_the_stream, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(an_end_that_cannot_be_sent_ends_the_stream, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(credit_does_not_shrink, setup, teardown),
 		cmocka_unit_test_setup_teardown(absurd_credit_is_cut, setup, teardown),
 		cmocka_unit_test_setup_teardown(credit_for_others_is_not_ours, setup, teardown),
