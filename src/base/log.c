@@ -301,7 +301,7 @@ void log_write(enum log_level level, const char *format, ...)
 	va_end(args);
 	pthread_mutex_lock(&lock);
 	to = place.sink || place.forward ? enqueue : write_or_enqueue;
-	if (!quota_take(&quota, clock_ms()) || !report_dropped(to) || !to(level, "", text)) {
+	if (!quota_take(&quota, 1, clock_ms()) || !report_dropped(to) || !to(level, "", text)) {
 		dropped++;
 		total_dropped++;
 	}

@@ -15,17 +15,17 @@ static void fill(struct quota *quota, int64_t now)
 	quota->used -= more < quota->used ? (uint32_t)more : quota->used;
 }
 
-bool quota_take(struct quota *quota, int64_t now)
+bool quota_take(struct quota *quota, uint32_t count, int64_t now)
 {
 	uint32_t enough = quota->per_second < quota->burst ? quota->per_second : quota->burst;
 
 	fill(quota, now);
 	if (quota->burst - quota->used >= enough)
 		quota->is_exhausted = false;
-	if (quota->is_exhausted || quota->used == quota->burst) {
+	if (quota->is_exhausted || count > quota->burst - quota->used) {
 		quota->is_exhausted = true;
 		return false;
 	}
-	quota->used++;
+	quota->used += count;
 	return true;
 }

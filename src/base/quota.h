@@ -17,5 +17,5 @@ struct quota {               /* the first two set, the rest zeroed, is valid and
 	bool is_exhausted;
 };
 
-/* Takes a token. False: there is none. */
-bool quota_take(struct quota *quota, int64_t now);
+/* Takes so many tokens. False: there are fewer. */
+bool quota_take(struct quota *quota, uint32_t count, int64_t now);

@@ -132,24 +132,49 @@ void log_port_forget(struct router *router, const struct route *route)
 		keep_name(router->log_port, route);
 }
 
-/* How we call a context that was reported from behind this child. */
-static void write_name(const struct router *router, uint32_t id, const struct neighbour *neighbour,
-		       char *out, size_t size)
+/* How we call a context. False: it was never announced, or long ago. */
+static bool find_name(const struct router *router, uint32_t id, char *out, size_t size)
 {
 	const struct context *context = context_known(router, id);
 	const struct route *route = routes_find(router, id);
 	struct map_node *lost = map_get(&router->log_port->lost_names, id);
-	char name[NAME_MAX_SIZE];
 
 	if (context)
-		snprintf(name, sizeof(name), "%s", context->path);
+		snprintf(out, size, "%s", context->path);
 	else if (route && route->name[0])
-		write_route_name(route, name, sizeof(name));
+		write_route_name(route, out, size);
+	else if (route && route->neighbour->id == id)
+		snprintf(out, size, "%s", route->neighbour->name);
 	else if (lost)
-		snprintf(name, sizeof(name), "%s", MAP_OWNER(lost, struct lost_name, by_id)->text);
+		snprintf(out, size, "%s", MAP_OWNER(lost, struct lost_name, by_id)->text);
 	else
+		return false;
+	return true;
+}
+
+/* The same, escaped, of one that was reported from behind this child. */
+static void write_name(const struct router *router, uint32_t id, const struct neighbour *neighbour,
+		       char *out, size_t size)
+{
+	char name[NAME_MAX_SIZE];
+
+	if (!find_name(router, id, name, sizeof(name)))
 		snprintf(name, sizeof(name), "%s/%u", neighbour ? neighbour->name : "", id);
 	escape_again(out, size, name, strlen(name));
+}
+
+/* As far as names tell. */
+static bool is_child_of(const struct router *router, uint32_t id, uint32_t parent_id)
+{
+	char name[NAME_MAX_SIZE], parent[NAME_MAX_SIZE];
+	size_t size;
+
+	if (id == parent_id || !find_name(router, id, name, sizeof(name)) ||
+	    !find_name(router, parent_id, parent, sizeof(parent)))
+		return false;
+	size = strlen(parent);
+	return strncmp(name, parent, size) == 0 && name[size] == '/' &&
+	       !strchr(name + size + 1, '/');
 }
 
 /* ---- Records ---- */
@@ -166,12 +191,25 @@ static bool read_record(const struct mitogen_message *m, uint32_t *ret_level, ui
 	       cursor_string(&c, CBOR_BYTES, ret_text, ret_size) == 0;
 }
 
-/* Does more come from behind this child than we keep, or do contexts there log too often? Says so once. What
- * they print is not counted: who prints waits. */
-static bool is_flooding(struct neighbour *from, bool is_printed)
+/* How many lines its sender logs with this record; 0: a child of that one has printed them. */
+static uint32_t count_logged(const struct router *router, uint32_t src_id, uint32_t id,
+			     const uint8_t *text, size_t size)
+{
+	uint32_t count = size == 0 || text[size - 1] != '\n';
+
+	if (is_child_of(router, id, src_id))
+		return 0;
+	for (size_t i = 0; i < size; i++)
+		count += text[i] == '\n';
+	return count;
+}
+
+/* Does more come from behind this child than we keep, or do contexts there log too many lines? Says so
+ * once. What was printed, 0 lines here, is not counted: who prints waits. */
+static bool is_flooding(struct neighbour *from, uint32_t lines)
 {
 	if (from->log_bytes <= NEIGHBOUR_MAX &&
-	    (is_printed || quota_take(&from->log_quota, clock_ms())))
+	    (lines == 0 || quota_take(&from->log_quota, lines, clock_ms())))
 		return false;
 	if (!from->log_is_dropped)
 		log_write(LOG_WARNING, "%s: too many log lines come from there; some are dropped",
@@ -193,7 +231,8 @@ static bool keep(struct router *router, struct mitogen_message *m, struct neighb
 	    (from && !id_blocks_contain(&from->blocks, id))) {
 		log_write(LOG_WARNING, "a log record of context %u was refused", m->header.src_id);
 	} else if (level <= (uint32_t)log_get_level() &&
-		   !(from && is_flooding(from, id != m->header.src_id))) {
+		   !(from &&
+		     is_flooding(from, count_logged(router, m->header.src_id, id, text, size)))) {
 		write_name(router, id, from, name, sizeof(name));
 		record = sys.malloc(sizeof(*record) + strlen(name) + 1);
 	}

@@ -13,7 +13,7 @@ static unsigned take_all(struct quota *quota, int64_t now)
 {
 	unsigned count = 0;
 
-	while (quota_take(quota, now))
+	while (quota_take(quota, 1, now))
 		count++;
 	return count;
 }
@@ -24,7 +24,7 @@ static void a_burst_then_nothing(void **state)
 
 	(void)state;
 	assert_int_equal(take_all(&quota, START), 100);
-	assert_false(quota_take(&quota, START));
+	assert_false(quota_take(&quota, 1, START));
 }
 
 static void exhausted_until_a_second_has_passed(void **state)
@@ -46,7 +46,7 @@ static void parts_of_a_token_add_up(void **state)
 
 	(void)state;
 	for (int64_t now = START; now < START + 1000000; now += 334)
-		assert_true(quota_take(&quota, now));
+		assert_true(quota_take(&quota, 1, now));
 }
 
 static void a_rate_above_the_burst(void **state)
@@ -58,6 +58,20 @@ static void a_rate_above_the_burst(void **state)
 	assert_int_equal(take_all(&quota, START + 5), 5);
 }
 
+static void several_at_once_or_none(void **state)
+{
+	struct quota quota = {.burst = 100, .per_second = 10};
+
+	(void)state;
+	assert_true(quota_take(&quota, 60, START));
+	assert_false(quota_take(&quota, 41, START));
+	assert_true(quota_take(&quota, 40, START)); /* there is a second's worth */
+	assert_false(quota_take(&quota, 1, START));
+	assert_false(quota_take(&quota, 101, START + 100000));
+	assert_true(quota_take(&quota, 100, START + 100000));
+	assert_false(quota_take(&quota, UINT32_MAX, START + 200000));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -65,6 +79,7 @@ int main(void)
 		cmocka_unit_test(exhausted_until_a_second_has_passed),
 		cmocka_unit_test(parts_of_a_token_add_up),
 		cmocka_unit_test(a_rate_above_the_burst),
+		cmocka_unit_test(several_at_once_or_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

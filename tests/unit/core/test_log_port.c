@@ -218,6 +218,52 @@ static void more_than_the_quota(void **state)
 	assert_null(pair.ended);
 }
 
+static size_t count_handed_over(const char *line)
+{
+	size_t count = 0;
+
+	for (const char *at = logged; (at = strstr(at, line)) != NULL; at++)
+		count++;
+	return count;
+}
+
+/* A record may be many lines. */
+static void the_quota_is_of_lines(void **state)
+{
+	(void)state;
+	pair.below.log_quota = (struct quota){.burst = 10, .per_second = 10};
+	send_record(1, LOG_WARNING, 1, "a\na\na\na\n");
+	send_record(1, LOG_WARNING, 1, "b\n\n\n\n\n\nb"); /* 7 lines */
+	send_record(1, LOG_WARNING, 1, "a\na");
+	assert_int_equal(count_handed_over("local.1: a\n"), 4);
+	assert_int_equal(count_handed_over("local.1: b\n"), 0);
+	assert_int_equal(count_handed_over("too many log lines"), 1);
+	assert_null(pair.ended);
+}
+
+/* Only one's own children's output goes without it: not that of others, nor of who is not known. */
+static void other_ids_are_no_way_around_the_quota(void **state)
+{
+	(void)state;
+	routes_add(&pair.master, 2, &pair.below, "x");
+	routes_add(&pair.master, 3, &pair.below, "x/y");
+	routes_add(&pair.master, 4, &pair.below, "xy/z");
+	pair.below.log_quota = (struct quota){.burst = 4, .per_second = 1};
+	for (int i = 0; i < 10; i++) {
+		send_record(1, LOG_WARNING, 5, "line");
+		send_record(1, LOG_WARNING, 3, "line");
+		send_record(2, LOG_WARNING, 1, "line");
+		send_record(2, LOG_WARNING, 4, "line");
+	}
+	assert_int_equal(count_handed_over(": line\n"), 4);
+	for (int i = 0; i < 10; i++) {
+		send_record(1, LOG_WARNING, 2, "printed");
+		send_record(2, LOG_WARNING, 3, "printed");
+	}
+	assert_int_equal(count_handed_over(": printed\n"), 20);
+	assert_null(pair.ended);
+}
+
 /* What it has sent is handed over, and hurts nobody. */
 static void a_lost_child(void **state)
 {
@@ -256,6 +302,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(more_than_was_granted, setup, teardown),
 		cmocka_unit_test_setup_teardown(more_than_is_kept, setup, teardown),
 		cmocka_unit_test_setup_teardown(more_than_the_quota, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_quota_is_of_lines, setup, teardown),
+		cmocka_unit_test_setup_teardown(other_ids_are_no_way_around_the_quota, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(a_lost_child, setup, teardown),
 		cmocka_unit_test_setup_teardown(closed_with_records, setup, teardown),
 	};
