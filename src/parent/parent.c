@@ -34,5 +34,4 @@ void parent_lose_above(struct router *router)
 	error_set(&error, MITOGEN_ERR_LOST, "%s was detached: nothing above it can be reached",
 		  router->path);
 	route_monitor_lose_above(router, &error);
-	ids_refuse(router);
 }

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "core/context.h"
 #include "core/router.h"
+#include "parent/ids.h"
 #include "wire/cursor.h"
 #include "wire/handles.h"
 
@@ -174,6 +175,8 @@ static void lose_contexts(struct router *router, const struct loss *loss)
 		struct context *context = context_known(router, loss->ids[i]);
 		mitogen_error error;
 
+		if (loss->ids[i] == 0)
+			ids_refuse(router); /* all come from the master */
 		if (!context || context->connection)
 			continue;
 		error_set(&error, loss->code, "%s", loss->text);

@@ -352,6 +352,26 @@ static void without_memory_nobody_waits(void **state)
 	assert_dropped(a, "out of memory");
 }
 
+/* a is let go while it has asked for those below it. */
+static void who_waits_below_a_detached_one_is_told(void **state)
+{
+	struct node *a = tree_add(master, 1, 3, "a"), *b = tree_add(a, 2, 2, "b"),
+		    *c = tree_add(b, 3, 1, "c");
+
+	(void)state;
+	waiter = (struct id_waiter){.latch = latch_new()};
+	assert_int_equal(ids_request(&c->router), 0);
+	list_append(&c->router.id_waiters, &waiter.link);
+	pump(&c->router.broker);
+	pump(&b->router.broker);
+	pump(&a->router.broker); /* the master does not get to it */
+	parent_lose_above(&a->router);
+	pump(&a->router.broker);
+	pump(&b->router.broker);
+	pump(&c->router.broker);
+	assert_told(false);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, tree_setup, teardown)
 
 int main(void)
@@ -372,6 +392,7 @@ int main(void)
 		TEST(each_hop_knows_the_way_to_a_new_context),
 		TEST(a_way_that_ends_is_taken_back),
 		TEST(without_memory_nobody_waits),
+		TEST(who_waits_below_a_detached_one_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
