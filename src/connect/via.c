@@ -143,7 +143,7 @@ static struct context *new_context(struct router *router, struct context *via, u
 	if (!path)
 		return NULL;
 	snprintf(path, size, "%s/%s", via->path, name);
-	context = context_new(router, id, path);
+	context = context_begin(router, id, path);
 	if (context) {
 		context->via_id = via->id;
 		context->depth = via->depth + 1;

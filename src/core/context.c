@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "core/context.h"
 
+#include <assert.h>
 #include <stdio.h>
 
+#include "base/cleanup.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/sys.h"
@@ -38,6 +40,7 @@ struct context *context_new(struct router *router, uint32_t id, char *path)
 {
 	struct context *context = path ? sys.calloc(1, sizeof(*context)) : NULL;
 
+	assert(!path || !context_known(router, id)); /* of two, one would not be found, nor lost */
 	if (!context)
 		goto no_context;
 	context->id = id;
@@ -66,6 +69,29 @@ struct context *context_known(const struct router *router, uint32_t id)
 	return node ? MAP_OWNER(node, struct context, by_id) : NULL;
 }
 
+/* It was looked for before it was there. */
+static void take_from_lost(struct router *router, struct context *context)
+{
+	list_remove(&context->lost);
+	lost_of(router, context)->count--;
+}
+
+struct context *context_begin(struct router *router, uint32_t id, char *path)
+{
+	struct context *context = context_known(router, id);
+
+	if (!context || !path)
+		return context_new(router, id, path);
+	if (context->state == CONTEXT_GONE)
+		take_from_lost(router, context);
+	context->state = CONTEXT_CONNECTING;
+	context->was_ready = context->is_stranger = false;
+	sys.free(TAKE_PTR(context->why));
+	sys.free(context->path);
+	context->path = path;
+	return context;
+}
+
 /* As well as we know it: by what we gave to the neighbour, then by what came over its stream. NULL: no
  * memory. */
 static char *make_path(const struct router *router, uint32_t id)
@@ -82,6 +108,19 @@ static char *make_path(const struct router *router, uint32_t id)
 	else
 		snprintf(path, sizeof(path), "context %u", id);
 	return sys_strdup(path);
+}
+
+/* How far below us; 0: that is not known, or it is not below us. */
+static uint32_t find_depth(const struct router *router, uint32_t id)
+{
+	const struct route *route = routes_find(router, id);
+	uint32_t depth = 2;
+
+	if (!route || !route->name[0])
+		return 0;
+	for (const char *c = route->name; *c; c++)
+		depth += *c == '/';
+	return depth;
 }
 
 /* Of what is below us, all is announced that is there. */
@@ -103,6 +142,8 @@ struct context *context_of_id(struct router *router, uint32_t id)
 	if (context)
 		return context;
 	context = context_new(router, id, make_path(router, id));
+	if (context)
+		context->depth = find_depth(router, id);
 	if (context && is_there(router, id))
 		context->state = CONTEXT_READY;
 	else if (context)
@@ -130,6 +171,7 @@ static void rename_context(const struct router *router, struct context *context)
 		return;
 	sys.free(context->path);
 	context->path = path;
+	context->depth = find_depth(router, context->id);
 }
 
 void context_announced(struct router *router, uint32_t id)
@@ -142,8 +184,7 @@ void context_announced(struct router *router, uint32_t id)
 	if (context->state != CONTEXT_GONE || context->why)
 		return;
 	context->state = CONTEXT_READY;
-	list_remove(&context->lost);
-	lost_of(router, context)->count--;
+	take_from_lost(router, context);
 }
 
 struct context *context_find(const struct router *router, uint32_t ref)

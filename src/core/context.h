@@ -38,8 +38,8 @@ struct context {
 	mitogen_error *why; /* when lost */
 	void *connection;   /* the parent layer's, of a child of ours */
 	uint32_t via_id;    /* the context that we had start it; 0: it is no such context */
-	uint32_t depth;     /* below us, of one that we have started or had started */
-	uint32_t children;  /* that we have had it start */
+	uint32_t depth;    /* below us, as far as that is known; 0: it is not, or is not below us */
+	uint32_t children; /* that we have had it start */
 };
 
 struct lost_contexts { /* of which the reason is kept */
@@ -47,8 +47,11 @@ struct lost_contexts { /* of which the reason is kept */
 	uint32_t count;
 };
 
-/* Takes path over, NULL included. NULL: no memory. */
+/* Of an ID that no other has. Takes path over, NULL included. NULL: no memory. */
 struct context *context_new(struct router *router, uint32_t id, char *path);
+/* One that is about to be started: the one with this ID that somebody has asked for before, or a new one.
+ * Takes path over, NULL included. NULL: no memory. */
+struct context *context_begin(struct router *router, uint32_t id, char *path);
 struct context *context_known(const struct router *router, uint32_t id); /* or NULL */
 /* The one with this ID, made if there is none; it may be gone already. NULL: no memory. */
 struct context *context_of_id(struct router *router, uint32_t id);

@@ -528,7 +528,7 @@ static struct connection *new_connection(struct router *router, const struct con
 						       : environment_copy();
 	if (!connection->environment || (options->image && !connection->options.image))
 		goto no_path;
-	connection->context = context_new(router, ids->first, path);
+	connection->context = context_begin(router, ids->first, path);
 	if (!connection->context)
 		goto no_context;
 	connection->context->connection = connection;
@@ -558,6 +558,7 @@ int connection_start(struct router *router, const struct connect_method *method,
 		     const struct connect_options *options, const struct id_block *ids,
 		     struct context **ret, mitogen_error *err)
 {
+	const struct context *known = context_known(router, ids->first);
 	struct connection *connection;
 	mitogen_error error;
 	int r = connection_check_name(options->name, err);
@@ -566,6 +567,9 @@ int connection_start(struct router *router, const struct connect_method *method,
 		return r;
 	if (router->closing)
 		return error_set(err, MITOGEN_ERR_CLOSED, "the router is closed");
+	if (known && known->connection)
+		return error_set(err, MITOGEN_ERR_USAGE, "context %u was started before",
+				 ids->first);
 	if (method->check && (r = method->check(router, err)) < 0)
 		return r;
 	if (router->ancestor_count >= DEPTH_MAX)

@@ -53,6 +53,7 @@ def test_c3_unidirectional_routing(scenario):
         "middle_is_shut_down",
         "hanging_middle_is_shut_down",
         "fails_to_start",
+        "asked_for_before",
         "given_away_and_failed",
         "last_words",
     ],

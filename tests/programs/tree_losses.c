@@ -98,6 +98,28 @@ static int count_children(mitogen_message *m, mitogen_error *error)
 }
 MITOGEN_EXPORT(count_children);
 
+static int die(mitogen_message *m, mitogen_error *error)
+{
+	(void)m;
+	(void)error;
+	return raise(SIGKILL);
+}
+MITOGEN_EXPORT(die);
+
+/* Asks for its next child before there is one; how a call to it ends that kills it. */
+static int kill_early(mitogen_message *m, mitogen_error *error)
+{
+	mitogen_router here = mitogen_message_router(m);
+	uint32_t id = mitogen_context_id(mitogen_self(here)) + 1;
+	mitogen_context early = mitogen_context_by_id(here, id), child = mitogen_local(here, error);
+
+	if (!child.ref)
+		return error->code;
+	EXPECT(mitogen_context_id(child) == id);
+	return mitogen_call(early, die, NULL, error);
+}
+MITOGEN_EXPORT(kill_early);
+
 /* ---- What they share ---- */
 
 /* An image that never says that it is up. */
@@ -362,6 +384,30 @@ static void fails_to_start(void)
 	expect_works(mitogen_local(line[1], &err));
 }
 
+/* Somebody has asked for them by number before they were started: they are the same. */
+static void asked_for_before(void)
+{
+	mitogen_context early[2], line[2];
+	mitogen_receiver receiver = mitogen_receiver_new(router, &err);
+	MITOGEN_AUTO(message, m);
+	const char *text;
+
+	early[0] = mitogen_context_by_id(router, 1); /* as blocks of 1000 are given away */
+	early[1] = mitogen_context_by_id(router, 1001);
+	start_line(line, 2);
+	EXPECT(mitogen_context_id(line[0]) == 1 && mitogen_context_id(line[1]) == 1001);
+	EXPECT_OK(mitogen_context_wait(early[1], &err));
+	expect_works(early[0]);
+	expect_works(early[1]);
+	EXPECT_OK(mitogen_call(line[1], greet, NULL, &err, mitogen_receiver_sender(receiver, &err),
+			       "good morning"));
+	EXPECT(mitogen_receiver_get(receiver, &m, MITOGEN_FOREVER, &err) == 1);
+	EXPECT_OK(mitogen_read(m, &err, &text));
+	EXPECT_FAILURE(mitogen_call(early[1], die, NULL, &err), MITOGEN_ERR_LOST, "SIGKILL");
+	EXPECT_FAILURE(mitogen_call(line[0], kill_early, NULL, &err), MITOGEN_ERR_CALL, "SIGKILL");
+	EXPECT_FAILURE(mitogen_call(early[0], die, NULL, &err), MITOGEN_ERR_LOST, "SIGKILL");
+}
+
 /* Whoever gets it learns why it is not there. */
 static void given_away_and_failed(void)
 {
@@ -434,6 +480,7 @@ int main(int argc, char **argv)
 		{"router_closes_while_many_connect", router_closes_while_many_connect},
 		{"ended_while_it_connects", ended_while_it_connects},
 		{"fails_to_start", fails_to_start},
+		{"asked_for_before", asked_for_before},
 		{"given_away_and_failed", given_away_and_failed},
 		{"middle_is_stopped", middle_is_stopped},
 		{"last_words", last_words},

@@ -143,6 +143,21 @@ static void comes_up(void **state)
 	assert_null(master->router.broker.timers.first);
 }
 
+static void c11_somebody_has_asked_for_it_before(void **state)
+{
+	struct context *early = context_of_id(&master->router, 5000),
+		       *there = context_of_id(&a->router, 5000);
+
+	(void)state;
+	start(READY STAY);
+	assert_ptr_equal(child, early);
+	pump_until(CONTEXT_READY);
+	assert_ptr_equal(context_known(&a->router, 5000), there);
+	assert_non_null(there->connection);
+	assert_int_equal(there->depth, 1);
+	assert_string_equal(early->path, "a/local.1");
+}
+
 static void names_count_up(void **state)
 {
 	const struct id_block more = {7000, 1000};
@@ -459,6 +474,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(comes_up),
+		TEST(c11_somebody_has_asked_for_it_before),
 		TEST(names_count_up),
 		TEST(has_the_environment_that_its_parent_began_with),
 		TEST(exits_at_once),

@@ -63,6 +63,49 @@ static void made_when_it_is_named(void **state)
 	assert_string_equal(context_of_id(&pair.child, CHILD_ID)->path, "local.1");
 }
 
+/* Who has asked for it before sees it come and go. */
+static void begins_as_the_one_that_was_asked_for(void **state)
+{
+	struct context *early = context_of_id(&pair.master, 6000);
+	mitogen_error loss;
+
+	(void)state;
+	assert_int_equal(early->state, CONTEXT_GONE);
+	assert_int_equal(pair.master.lost.count, 1);
+	assert_ptr_equal(context_begin(&pair.master, 6000, strdup("local.3")), early);
+	assert_int_equal(pair.master.lost.count, 0);
+	assert_int_equal(early->state, CONTEXT_CONNECTING);
+	assert_string_equal(early->path, "local.3");
+	context = early;
+	watch(CONTEXT_READY);
+	watch(CONTEXT_GONE);
+	assert_true(latch_is_empty(latch));
+	set(CONTEXT_READY);
+	assert_reached();
+	set(CONTEXT_LOST);
+	set(CONTEXT_GONE);
+	assert_reached();
+	context_loss(early, &loss);
+	assert_string_equal(loss.text, "its process exited");
+	assert_int_equal(pair.master.lost.count, 1);
+}
+
+/* In a child, an unknown one may be somewhere. */
+static void begins_after_it_was_held_to_be_elsewhere(void **state)
+{
+	struct context *early = context_of_id(&pair.child, 77);
+
+	(void)state;
+	assert_int_equal(early->state, CONTEXT_READY);
+	assert_ptr_equal(context_begin(&pair.child, 77, strdup("local.1/local.1")), early);
+	assert_int_equal(early->state, CONTEXT_CONNECTING);
+	assert_ptr_equal(context_of_id(&pair.child, 77), early);
+	assert_int_equal(pair.child.lost.count, 0);
+	assert_null(context_begin(&pair.child, 77, NULL));
+	early = context_begin(&pair.child, 78, strdup("local.1/local.2"));
+	assert_ptr_equal(context_of_id(&pair.child, 78), early);
+}
+
 static void watchers_are_told_when_it_is_ready(void **state)
 {
 	(void)state;
@@ -191,6 +234,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(found_by_number_and_id, setup, teardown),
 		cmocka_unit_test_setup_teardown(made_when_it_is_named, setup, teardown),
+		cmocka_unit_test_setup_teardown(begins_as_the_one_that_was_asked_for, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(begins_after_it_was_held_to_be_elsewhere, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(watchers_are_told_when_it_is_ready, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_failure_comes_instead, setup, teardown),

@@ -108,6 +108,16 @@ static void names_are_paths(void **state)
 	assert_string_equal(context_of_id(&c->router, OTHER_ID)->path, "context 1001");
 }
 
+/* By which who has contexts started via one knows how long that may take. */
+static void names_tell_the_depth(void **state)
+{
+	(void)state;
+	assert_int_equal(context_of_id(&master->router, B_ID)->depth, 2);
+	assert_int_equal(context_of_id(&master->router, C_ID)->depth, 3);
+	assert_int_equal(context_of_id(&a->router, C_ID)->depth, 2);
+	assert_int_equal(context_of_id(&a->router, FAR_ID)->depth, 0);
+}
+
 static void names_are_escaped_once(void **state)
 {
 	struct node *odd = tree_add(b, C_ID + 1, 1, "x\033[2J\xe2\x80\xae\\n");
@@ -261,7 +271,6 @@ static void c11_all_behind_a_lost_one_are_lost_with_it(void **state)
 	assert_int_equal(master->router.routes.count, 2);
 }
 
-/* More than go into one message. */
 /* a is detached: what is above it is lost to it and all below it, whoever they have talked to. */
 static void c11_all_below_hear_that_those_above_are_lost(void **state)
 {
@@ -295,6 +304,7 @@ static void c11_all_below_hear_that_those_above_are_lost(void **state)
 	talk(a, c);
 }
 
+/* More than go into one message. */
 static void many_behind_a_lost_one(void **state)
 {
 	(void)state;
@@ -660,6 +670,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(all_above_know_the_way),
 		TEST(names_are_paths),
+		TEST(names_tell_the_depth),
 		TEST(names_are_escaped_once),
 		TEST(a_name_is_cut),
 		TEST(foreign_announcements_drop_the_stream),
