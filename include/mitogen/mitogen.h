@@ -99,6 +99,14 @@ typedef struct mitogen_router_options {
 	/* Contexts reach only what is above and below them; what one is broken into cannot try others. */
 	bool unidirectional;
 	bool fork_server; /* for mitogen_fork; fails if the process has a second thread */
+	/* For programs that hang: what this process and all below it wait for, and where their threads
+	 * are, printed to stderr every so many seconds (or $MITOGEN_DUMP_THREAD_STACKS), or when SIGUSR1
+	 * comes (or $MITOGEN_DUMP_ON_SIGUSR1=1). Takes SIGUSR1 and SIGURG, unless they have a handler. */
+	int dump_seconds;
+	bool dump_on_sigusr1;
+	/* Here and below, SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT print a back-trace before the process
+	 * dies of them (or $MITOGEN_TRACE_CRASHES=1). See docs/hangs.md. */
+	bool trace_crashes;
 } mitogen_router_options;
 
 /* A line for the log, from any process; several, if there are newlines in it. In a child it travels

@@ -38,8 +38,7 @@ static void run(struct task *task)
 	struct deferred *deferred = LIST_OWNER(task, struct deferred, task);
 	struct router *router = deferred->router;
 
-	if (!router->is_copy)
-		broker_call_out(&router->broker, call, deferred);
+	broker_call_out(&router->broker, call, deferred);
 	router_remove_resident(router, &deferred->resident);
 	if (deferred->latch) { /* who waits frees it then */
 		latch_put(deferred->latch, deferred->done, &router->broker.wakes);
@@ -56,6 +55,13 @@ static void close_soon(struct resident *resident, bool urgent)
 	(void)urgent; /* its turn comes anyway */
 }
 
+static void dump_deferred(struct resident *resident, FILE *out)
+{
+	const struct deferred *deferred = LIST_OWNER(resident, struct deferred, resident);
+
+	fprintf(out, " deferred work%s\n", deferred->latch ? ", for which a thread waits" : "");
+}
+
 /* Router lock. 0, or MITOGEN_ERR_CLOSED. */
 static int start(struct api_router *api, struct deferred *deferred, mitogen_error *err)
 {
@@ -63,6 +69,7 @@ static int start(struct api_router *api, struct deferred *deferred, mitogen_erro
 		return error_set(err, MITOGEN_ERR_CLOSED, "the router is closed");
 	deferred->task.run = run;
 	deferred->resident.close = close_soon;
+	deferred->resident.dump = dump_deferred;
 	router_add_resident(api->router, &deferred->resident);
 	broker_defer(&api->router->broker, &deferred->task);
 	return 0;

@@ -74,7 +74,7 @@ static void close_ports(struct router *router)
 	broker_unlock(&router->broker);
 }
 
-static struct router *new_router(mitogen_error *err)
+static struct router *new_router(const struct diagnosis *diagnosis, mitogen_error *err)
 {
 	struct router *router = sys.calloc(1, sizeof(*router));
 
@@ -87,6 +87,7 @@ static struct router *new_router(mitogen_error *err)
 		sys.free(router);
 		return NULL;
 	}
+	router->diagnosis = *diagnosis;
 	router->on_closed = closed;
 	router->builtins = master_builtins;
 	if (open_ports(router) == 0 && broker_start(&router->broker) == 0)
@@ -115,9 +116,9 @@ static void discard_router(struct router *router)
 }
 
 /* With its public handle. */
-static struct api_router *new_api_router(mitogen_error *err)
+static struct api_router *new_api_router(const struct diagnosis *diagnosis, mitogen_error *err)
 {
-	struct router *router = new_router(err);
+	struct router *router = new_router(diagnosis, err);
 	struct api_router *api = router ? api_add(router) : NULL;
 
 	if (api) {
@@ -151,9 +152,22 @@ static int configure(struct api_router *api, const mitogen_router_options *optio
 	return options->image && !api->image ? -1 : r;
 }
 
+static struct diagnosis diagnosis_of(const mitogen_router_options *options)
+{
+	struct diagnosis diagnosis = {
+		.dump_seconds = options->dump_seconds > 0 ? (uint32_t)options->dump_seconds : 0,
+		.dumps_on_signal = options->dump_on_sigusr1,
+		.traces_crashes = options->trace_crashes,
+	};
+
+	diagnosis_add_environment(&diagnosis);
+	return diagnosis;
+}
+
 mitogen_router mitogen_router_new_with(const mitogen_router_options *options, mitogen_error *err)
 {
 	static const mitogen_router_options defaults = {.size = sizeof(defaults)};
+	struct diagnosis diagnosis;
 	struct fork_server server;
 	struct api_router *api;
 
@@ -174,7 +188,9 @@ mitogen_router mitogen_router_new_with(const mitogen_router_options *options, mi
 	}
 	if (options->fork_server && start_fork_server(&server, err) < 0)
 		return (mitogen_router){0};
-	api = new_api_router(err);
+	diagnosis = diagnosis_of(options);
+	diagnosis_begin(&diagnosis, "");
+	api = new_api_router(&diagnosis, err);
 	if (!api) {
 		if (options->fork_server)
 			fork_server_stop(&server);
@@ -185,6 +201,7 @@ mitogen_router mitogen_router_new_with(const mitogen_router_options *options, mi
 		mitogen_router_close((mitogen_router){api->ref});
 		return (mitogen_router){0};
 	}
+	dumper_add(api->router);
 	return (mitogen_router){api->ref};
 }
 
@@ -234,6 +251,7 @@ void mitogen_router_close(mitogen_router handle)
 	broker_unlock(&api->router->broker);
 	pthread_join(api->router->broker.thread, NULL);
 	api_drain(api);
+	dumper_remove(api->router);
 	api_log_close(api);
 	clear(api);
 	api_remove(api);
@@ -247,7 +265,6 @@ static void drop(struct api_router *api, bool is_whole)
 
 	if (!router || !is_whole)
 		return; /* who would walk through it might never come out: rather lose the memory */
-	router->is_copy = true;
 	router->on_closed = NULL;
 	broker_adopt(&router->broker);
 	broker_lock(&router->broker);
@@ -271,6 +288,7 @@ void mitogen_after_fork(void)
 		return;
 	log_set_level(LOG_NOTHING);
 	log_forget();
+	dumper_forget();
 	latch_distrust(true);
 	fd_blank_ours(); /* what is done now must not reach those who the original talks with */
 	api_drop_all(drop);

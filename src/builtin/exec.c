@@ -188,6 +188,18 @@ static void end_job(struct resident *resident, bool urgent)
 	finish_if_over(job);
 }
 
+static void dump_job(struct resident *resident, FILE *out)
+{
+	const struct job *job = LIST_OWNER(resident, struct job, resident);
+
+	fprintf(out, " program of context %u: process %d%s, stdout %s, stderr %s, stdin %s\n",
+		job->request->header.src_id, (int)job->process.pid,
+		process_is_alive(&job->process) ? "" : " has ended",
+		job->out.source.fd < 0 ? "ended" : "open",
+		job->err.source.fd < 0 ? "ended" : "open",
+		job->stdin_pipe.fd < 0 ? "closed" : "open");
+}
+
 /* ---- Its output ---- */
 
 static void end_output(struct output_pipe *pipe)
@@ -459,6 +471,7 @@ static struct job *new_job(struct router *router, struct mitogen_message *m)
 	job->router = router;
 	job->request = m;
 	job->resident.close = end_job;
+	job->resident.dump = dump_job;
 	job->timer.due = due;
 	job->closing.destroy = destroy;
 	list_init(&job->stdin_data);

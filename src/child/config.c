@@ -68,10 +68,13 @@ static int parse(const uint8_t *data, size_t size, struct config *config)
 	} numbers[] = {
 		{"id", offsetof(struct config, id)},
 		{"ids", offsetof(struct config, ids)},
+		{"dump", offsetof(struct config, diagnosis.dump_seconds)},
+		{"dump_on_signal", offsetof(struct config, diagnosis.dumps_on_signal)},
 		{"forks", offsetof(struct config, forks)},
 		{"log", offsetof(struct config, log_level)},
 		{"max", offsetof(struct config, max_message)},
 		{"patience", offsetof(struct config, patience_ms)},
+		{"trace", offsetof(struct config, diagnosis.traces_crashes)},
 		{"unidirectional", offsetof(struct config, is_unidirectional)},
 	};
 	struct cursor c = {data, data + size};

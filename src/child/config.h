@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/dumper.h"
 #include "wire/bootstrap.h"
 
 #define CONFIG_PATH_MAX 16384 /* bytes: DEPTH_MAX parts of a path */
@@ -19,7 +20,8 @@ struct config {
 	uint32_t max_message;
 	uint32_t forks;       /* not 0: we get a fork server */
 	uint32_t patience_ms; /* that a function has to end when we are asked to */
-	char *path;           /* our name, as the parent has it; sys.free */
+	struct diagnosis diagnosis;
+	char *path; /* our name, as the parent has it; sys.free */
 };
 
 /* Reads it from fd, waiting. 0, or -1: the parent is gone or sent something else, or there is no memory. */

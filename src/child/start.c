@@ -236,15 +236,16 @@ void child_run(const struct child_role *role)
 	if (say_ready(out) < 0 || config_read(in, &config) < 0)
 		give_up("nobody told it who it is");
 	log_set((enum log_level)config.log_level, NULL, NULL);
-	if (role->is_copy)
-		set_title(config.path);
-	else
+	set_title(config.path);
+	if (!role->is_copy)
 		prctl(PR_SET_PDEATHSIG,
 		      0); /* from now on we see ourselves that our parent has gone */
 	if (config.forks && role->start_fork_server() < 0)
 		give_up("it cannot set up a fork server");
 	if (router_init(router, config.id, config.parents, config.parent_count, config.path) < 0)
 		give_up("it has too little memory, or too few descriptors");
+	router->diagnosis = config.diagnosis;
+	diagnosis_begin(&router->diagnosis, config.path);
 	sys.free(config.path);
 	router->is_unidirectional = config.is_unidirectional != 0;
 	if (config.ids > 1 && id_blocks_add(&router->supply, config.id + 1, config.ids - 1) < 0)
@@ -261,6 +262,7 @@ void child_run(const struct child_role *role)
 		give_up("it is out of memory");
 	if (broker_start(&router->broker) < 0)
 		give_up("it cannot start a thread");
+	dumper_add(router);
 	forward_log_own(router, (enum log_level)config.log_level);
 	dispatch_run(router);
 	finish_main(router);

@@ -33,8 +33,9 @@ int session_open(struct session *session, int hops, mitogen_log_level log_level,
 	if (!image)
 		return EXIT_TARGET;
 	allow_descriptors(hops);
-	session->router = mitogen_router_new(&err, .image = image, .log_level = log_level,
-					     .unidirectional = true, .shutdown_ms = shutdown_ms);
+	session->router = mitogen_router_new(&err, .trace_crashes = true, .image = image,
+					     .log_level = log_level, .unidirectional = true,
+					     .shutdown_ms = shutdown_ms);
 	session->receiver = mitogen_receiver_new(session->router, &err);
 	session->receiver_fd = mitogen_receiver_fd(session->receiver, &err);
 	free(image);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 #ifdef __linux__
 #include <sys/eventfd.h>
@@ -12,8 +13,10 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/crash.h"
 #include "base/fd.h"
 #include "base/sys.h"
+#include "base/threads.h"
 #include "core/latch.h"
 
 #define READY_MAX         64
@@ -149,6 +152,7 @@ void broker_adopt(struct broker *broker)
 
 	pthread_mutex_unlock(&broker->lock);
 	own = NULL; /* if its thread made the copy */
+	broker->is_copy = true;
 	broker->running = broker->polling = broker->calling_out = false;
 	broker->ops->destroy(broker->poller);
 	broker->ops = &nothing;
@@ -249,6 +253,8 @@ void broker_close_later(struct broker *broker, struct closing *closing)
 void broker_call_out(struct broker *broker, void (*function)(void *argument), void *argument)
 {
 	assert(broker_may_act(broker));
+	if (broker->is_copy)
+		return;
 	broker->calling_out = true;
 	broker_unlock(broker);
 	function(argument);
@@ -330,6 +336,9 @@ static void *loop(void *argument)
 	struct broker *broker = argument;
 
 	own = broker;
+	prctl(PR_SET_NAME, "mitogen:broker");
+	crash_enter_thread();
+	threads_enter();
 	broker_lock(broker);
 	while (!broker->stopping) {
 		int timeout_ms;
@@ -346,7 +355,18 @@ static void *loop(void *argument)
 	broker_unlock(broker);
 	finish(broker);
 	log_remove_courier(&broker->courier);
+	crash_leave_thread();
 	return NULL;
+}
+
+/* All but those that this thread causes itself, which cannot wait. */
+static void fill_blocked(sigset_t *set)
+{
+	static const int caused[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+
+	sigfillset(set);
+	for (size_t i = 0; i < sizeof(caused) / sizeof(caused[0]); i++)
+		sigdelset(set, caused[i]);
 }
 
 int broker_start(struct broker *broker)
@@ -357,7 +377,7 @@ int broker_start(struct broker *broker)
 
 	pthread_attr_init(&attributes);
 	pthread_attr_setstacksize(&attributes, BROKER_STACK_SIZE);
-	sigfillset(&all);
+	fill_blocked(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	broker_lock(broker); /* the thread must not run before its ID is written */
 	error = pthread_create(&broker->thread, &attributes, loop, broker);

@@ -43,6 +43,7 @@ struct broker {
 	struct list processes; /* that are watched */
 	struct latch *wakes;   /* with sleepers; woken when the lock is dropped */
 	bool running, polling, kicked, stopping;
+	bool is_copy;     /* in a forked process: calls nothing of the program */
 	bool calling_out; /* the broker thread runs a function of the program, without the lock */
 	struct log_courier courier;
 	/* Called before each wait and after the last one, on the thread, without the lock: log lines

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/sys.h"
 #include "core/context.h"
+#include "core/dump.h"
 #include "core/latch.h"
 #include "core/router.h"
 #include "wire/big_endian.h"
@@ -24,6 +25,7 @@ struct call {
 	struct context *context;
 	struct mitogen_message *spare; /* carries a failure, even without memory */
 	bool is_in_chain;
+	unsigned dumps; /* that had it */
 	char function[];
 };
 
@@ -308,4 +310,23 @@ void call_cancel(struct router *router, uint32_t number)
 		return;
 	handles_remove(router, handle);
 	free_call(LIST_OWNER(handle, struct call, handle));
+}
+
+void call_dump(struct handle *handle, FILE *out)
+{
+	struct call *call;
+
+	if (handle->ops != &reply_ops)
+		return;
+	call = LIST_OWNER(handle, struct call, handle);
+	fputs(" call to ", out);
+	dump_text(out, call->context->path);
+	fputs(": ", out);
+	dump_text(out, call->function);
+	if (call->timer.timers)
+		fprintf(out, ", %lld ms left", (long long)(call->timer.deadline - clock_ms()));
+	if (call->dumps > 0)
+		fprintf(out, ", seen in %u dumps before", call->dumps);
+	fputs("\n", out);
+	call->dumps++;
 }

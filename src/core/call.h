@@ -8,12 +8,14 @@
 #include <mitogen/types.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/map.h"
 
 #define CALL_CHANNEL "channel" /* the name of that argument, a bool */
 
 struct context;
+struct handle;
 struct latch;
 struct mitogen_message;
 struct mitogen_writer;
@@ -47,6 +49,9 @@ int call_start(struct router *router, struct context *context, struct mitogen_me
 	       uint32_t *ret_handle);
 /* The answer is not wanted any more. Nothing comes to the latch after this. */
 void call_cancel(struct router *router, uint32_t handle);
+
+/* Prints a line if the handle is that of a call which waits for its answer. Router lock held. */
+void call_dump(struct handle *handle, FILE *out);
 
 /* Chains of calls from here; router lock held. Each call of a chain carries its position, so that the
  * callee sees that one is missing. */

@@ -132,6 +132,32 @@ size_t chains_count(const struct router *router)
 	return count;
 }
 
+static void dump_chain(const struct chain *chain, FILE *out)
+{
+	unsigned waiting = 0;
+
+	if (list_is_linked(&chain->idle))
+		return;
+	LIST_FOR_EACH (node, &chain->waiting)
+		waiting++;
+	fprintf(out, " chain %u of context %u: %u functions queued, %u calls wait behind %s\n",
+		chain->by_number.key, chain->caller->by_id.key, chain->functions, waiting,
+		chain->is_alone ? "a builtin that runs" : "them");
+}
+
+void chains_dump(const struct router *router, FILE *out)
+{
+	struct map_node *node = NULL;
+
+	while ((node = map_next(&router->chain_sources, node)) != NULL) {
+		struct map *chains = &MAP_OWNER(node, struct caller, by_id)->chains;
+		struct map_node *chain = NULL;
+
+		while ((chain = map_next(chains, chain)) != NULL)
+			dump_chain(MAP_OWNER(chain, struct chain, by_number), out);
+	}
+}
+
 void chains_clear(struct router *router)
 {
 	struct map_node *node;

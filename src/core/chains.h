@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 struct mitogen_message;
 struct router;
@@ -32,6 +33,8 @@ void chains_leave(struct router *router, const struct mitogen_message *m,
 void chains_end(struct router *router, uint32_t source, uint32_t chain);
 /* How many are remembered. */
 size_t chains_count(const struct router *router);
+/* Prints a line for each in which something goes on. */
+void chains_dump(const struct router *router, FILE *out);
 /* The source is lost. */
 void chains_forget(struct router *router, uint32_t source);
 void chains_clear(struct router *router);

@@ -395,7 +395,9 @@ static int run_function(struct router *router, struct mitogen_message *m, mitoge
 	error->type[0] = error->where[0] = error->text[0] = '\0';
 	r = check_arguments(m, error);
 	if (r == 0) {
+		__atomic_store_n(&router->running, m->function->name, __ATOMIC_RELAXED);
 		r = m->function->function(m, error);
+		__atomic_store_n(&router->running, NULL, __ATOMIC_RELAXED);
 		if (r < 0)
 			describe(error, r);
 	}

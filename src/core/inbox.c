@@ -436,6 +436,24 @@ void inbox_released(struct router *router, uint32_t source_ref, size_t size)
 		free_source(source);
 }
 
+void inboxes_dump(const struct router *router, FILE *out)
+{
+	struct map_node *node = NULL;
+
+	while ((node = map_next(&router->inboxes.sources, node)) != NULL) {
+		const struct inbox_source *source = MAP_OWNER(node, struct inbox_source, by_ref);
+		const struct window *window = &source->window;
+
+		fprintf(out,
+			" from context %u to port %u: %llu bytes received, %llu of them read, "
+			"credit "
+			"for %llu more; %zu messages held\n",
+			source->by_id.key, source->inbox ? source->inbox->handle.by_number.key : 0,
+			(unsigned long long)window->received, (unsigned long long)window->consumed,
+			(unsigned long long)(window->granted - window->received), source->held);
+	}
+}
+
 void inboxes_clear(struct inboxes *inboxes)
 {
 	struct map_node *node;

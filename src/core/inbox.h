@@ -8,6 +8,7 @@
 #include <mitogen/types.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/map.h"
 #include "core/handles.h"
@@ -54,4 +55,6 @@ struct inboxes {
 	uint32_t last_ref;
 };
 
+/* Prints a line for each source. */
+void inboxes_dump(const struct router *router, FILE *out);
 void inboxes_clear(struct inboxes *inboxes); /* when no inbox is open any more */

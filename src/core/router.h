@@ -8,10 +8,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/map.h"
 #include "core/broker.h"
 #include "core/context.h"
+#include "core/dumper.h"
 #include "core/handles.h"
 #include "core/inbox.h"
 #include "core/message.h"
@@ -47,12 +49,12 @@ struct router {
 	uint32_t last_chain;
 	uint32_t last_ref, children;
 	struct latch *calls; /* for the main thread */
+	const char *running; /* the function that it is in, or NULL; atomic */
 	struct list local;   /* to ourselves, from another thread than the broker's */
 	struct task deliver_local;
 	char **environment; /* of the programs that we run; sys.free */
 	size_t max_message;
 	bool closing; /* refuses work */
-	bool is_copy; /* in a forked process, being dropped: calls nothing of the program */
 	struct list residents;
 	struct map outflows; /* core/flow.h */
 	struct inboxes inboxes;
@@ -67,6 +69,7 @@ struct router {
 	/* No resident is left after router_close. Broker thread, lock held. */
 	void (*on_closed)(struct router *router);
 	struct stats_sums stats;
+	struct diagnosis diagnosis;
 	struct forks *forks;       /* the parent layer's, if there is a fork server */
 	struct launcher *launcher; /* the parent layer's, if there ever was a child */
 	uint32_t api_ref;          /* the number of its public handle */
@@ -85,6 +88,8 @@ struct resident {
 	struct list link;
 	/* Begins to end it. Broker thread, lock held. urgent: our parent is gone, nobody waits. */
 	void (*close)(struct resident *resident, bool urgent);
+	/* Prints a line or two about it. May be NULL. Any thread, lock held. */
+	void (*dump)(struct resident *resident, FILE *out);
 };
 
 /* The name of a function that runs on the broker thread, without a thread of its own. It answers m,

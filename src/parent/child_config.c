@@ -43,6 +43,9 @@ int child_config_send(struct router *router, const struct id_block *ids, const c
 	write_number(&w, "max", router->max_message);
 	write_number(&w, "forks", options->fork_server);
 	write_number(&w, "patience", (uint64_t)less_margin(options->shutdown_ms));
+	write_number(&w, "dump", router->diagnosis.dump_seconds);
+	write_number(&w, "dump_on_signal", router->diagnosis.dumps_on_signal);
+	write_number(&w, "trace", router->diagnosis.traces_crashes);
 	write_number(&w, "unidirectional", router->is_unidirectional);
 	writer_string(&w, "parents");
 	writer_list_head(&w, router->ancestor_count + 1);

@@ -16,6 +16,7 @@
 #include "base/sys.h"
 #include "core/context.h"
 #include "core/dispatch.h"
+#include "core/dump.h"
 #include "core/process.h"
 #include "core/router.h"
 #include "parent/child_config.h"
@@ -314,6 +315,18 @@ static void close_resident(struct resident *resident, bool urgent)
 	shut_down(LIST_OWNER(resident, struct connection, resident), urgent);
 }
 
+static void dump_resident(struct resident *resident, FILE *out)
+{
+	const struct connection *connection = LIST_OWNER(resident, struct connection, resident);
+
+	fputs(" child ", out);
+	dump_text(out, connection->context->path);
+	fprintf(out, " (%s): %s, process %d%s%s\n", connection->method->name,
+		state_names[connection->state], (int)connection->process.pid,
+		connection->has_status ? ", has ended" : "",
+		connection->is_asked_to_end ? ", was asked to end" : "");
+}
+
 static void shutdown_task(struct task *task)
 {
 	shut_down(LIST_OWNER(task, struct connection, shutdown), false);
@@ -589,6 +602,7 @@ int connection_start(struct router *router, const struct connect_method *method,
 	connection->timer.due = due;
 	connection->closing.destroy = destroy;
 	connection->resident.close = close_resident;
+	connection->resident.dump = dump_resident;
 	router_add_resident(router, &connection->resident);
 	if (id_blocks_add(&connection->neighbour.blocks, ids->first, ids->count) < 0 ||
 	    routes_add(router, ids->first, &connection->neighbour, NULL) < 0 ||

@@ -111,6 +111,15 @@ static void *wait_for_met(void *argument)
 	return NULL;
 }
 
+static unsigned handled; /* atomic */
+
+static void handle(mitogen_message *m, void *user)
+{
+	(void)m;
+	(void)user;
+	__atomic_add_fetch(&handled, 1, __ATOMIC_RELAXED);
+}
+
 static void build(struct world *world)
 {
 	static const char *const sleeper[] = {"sh", "-c", "echo; exec cat", NULL};
@@ -118,6 +127,7 @@ static void build(struct world *world)
 	world->router = mitogen_router_new(&err);
 	world->receiver = mitogen_receiver_new(world->router, &err);
 	EXPECT(mitogen_receiver_fd(world->receiver, &err) >= 0);
+	EXPECT(mitogen_handler_new(world->router, handle, &err).ref != 0);
 	for (int i = 0; i < CHILDREN; i++) {
 		world->children[i] = mitogen_local(world->router, &err);
 		expect_call(world->children[i]);
@@ -156,6 +166,7 @@ static void expect_whole(struct world *world)
 	mitogen_message_unref(world->message);
 	expect_call(mitogen_local(world->router, &err));
 	mitogen_router_close(world->router);
+	EXPECT(handled == 1);
 	EXPECT(count_descriptors() == descriptors);
 }
 
@@ -166,6 +177,7 @@ static void check_copy(struct world *world)
 	EXPECT(mitogen_call(world->children[3], add, NULL, &err, 1, 2) == MITOGEN_ERR_FORKED);
 	mitogen_after_fork();
 	EXPECT(count_descriptors() == descriptors);
+	EXPECT(handled == 0); /* the last call is the original's */
 	EXPECT_FAILURE(mitogen_call(world->children[3], add, NULL, &err, 1, 2), MITOGEN_ERR_CLOSED,
 		       "closed");
 	EXPECT_OK(mitogen_read(world->message, &err, &sum));
