@@ -112,16 +112,6 @@ ssize_t fd_writev_quietly(int fd, const struct iovec *iov, int count)
 	return n;
 }
 
-void fd_enlarge_pipe(int fd, int size)
-{
-#ifdef F_SETPIPE_SZ
-	fcntl(fd, F_SETPIPE_SZ, size);
-#else
-	(void)fd;
-	(void)size;
-#endif
-}
-
 int fd_dup_high(int fd)
 {
 	return remember(fcntl(fd, F_DUPFD_CLOEXEC, 3));

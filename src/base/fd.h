@@ -15,8 +15,6 @@ int fd_pipe(int ret[2]);
 int fd_set_nonblocking(int fd);
 /* As writev(2), but that it never raises SIGPIPE, also for pipes. */
 ssize_t fd_writev_quietly(int fd, const struct iovec *iov, int count);
-/* Lets a pipe hold more, if the system can and allows it. */
-void fd_enlarge_pipe(int fd, int size);
 /* A copy with a number of at least 3, close-on-exec. -1: errno. */
 int fd_dup_high(int fd);
 /* Has the number stand for what fd is, close-on-exec; what it stood for is closed. 0 or -1, errno. */

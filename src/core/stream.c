@@ -18,7 +18,6 @@
 #define WRITE_FRAMES 64
 #define WRITE_BYTES  (64u * 1024)  /* taken from the queue at a time */
 #define ROUND_BYTES  (256u * 1024) /* written at a time while nobody else has the lock */
-#define PIPE_SIZE    (128 * 1024)  /* of one that was full; more would keep calls waiting longer */
 #define DRAIN_MAX    (4u << 20)    /* more than a descriptor holds: somebody still writes */
 _Static_assert(FRAME_MAX + READ_SIZE <= BROKER_SCRATCH, "a read behind an incomplete frame fits");
 #define BATCH_BYTES (32u * 1024) /* senders that do not wait write when so much is queued */
@@ -318,16 +317,6 @@ static ssize_t write_pieces(struct stream *stream, struct iovec *iov, int count)
 	return sys.sendmsg(stream->out.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-/* The first time that the descriptor is full. True: it may hold more now. */
-static bool enlarge(struct stream *stream)
-{
-	if (stream->is_socket || stream->is_large)
-		return false;
-	stream->is_large = true;
-	fd_enlarge_pipe(stream->out.fd, PIPE_SIZE);
-	return true;
-}
-
 /* Writes until all is written (1), the descriptor is full or others shall have the lock (0), or it is
  * broken (-1). */
 static int write_some(struct stream *stream)
@@ -341,7 +330,7 @@ static int write_some(struct stream *stream)
 		if (stream->bytes_out >= limit)
 			return 0;
 		n = write_pieces(stream, iov, collect(stream, iov));
-		if (n < 0 && (errno == EINTR || (errno == EAGAIN && enlarge(stream))))
+		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return errno == EAGAIN ? 0 : -1;

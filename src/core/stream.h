@@ -44,7 +44,6 @@ struct stream {
 	bool greeting; /* what arrives is text for events->greeting, not frames */
 	bool is_open;
 	bool is_socket;         /* both ways */
-	bool is_large;          /* the pipe that it writes to holds more than pipes do at first */
 	bool is_broken;         /* for writing; what the neighbour sent before is still read */
 	const char *why_broken; /* or NULL: the neighbour has closed it */
 

@@ -111,23 +111,6 @@ static void writing_to_a_broken_pipe_raises_no_signal(void **state)
 	fd_close(fds[1]);
 }
 
-static void a_pipe_is_enlarged(void **state)
-{
-	static char data[128 * 1024];
-	int fds[2];
-
-	(void)state;
-	assert_int_equal(fd_pipe(fds), 0);
-	fd_set_nonblocking(fds[1]);
-	fd_enlarge_pipe(fds[1], sizeof(data));
-#ifdef __linux__
-	assert_int_equal(write(fds[1], data, sizeof(data)), sizeof(data));
-#endif
-	fd_enlarge_pipe(-1, sizeof(data)); /* nothing comes of it */
-	fd_close(fds[0]);
-	fd_close(fds[1]);
-}
-
 static bool is_null(int fd)
 {
 	struct stat st, null;
@@ -304,7 +287,6 @@ int main(void)
 		cmocka_unit_test(close_keeps_errno),
 		cmocka_unit_test(pairs_are_connected_and_close_on_exec),
 		cmocka_unit_test(writing_to_a_broken_pipe_raises_no_signal),
-		cmocka_unit_test(a_pipe_is_enlarged),
 		cmocka_unit_test(numbers_are_at_least_three),
 		cmocka_unit_test(failures_are_told),
 		cmocka_unit_test(made_nonblocking),
