@@ -414,7 +414,10 @@ static mitogen_process start(struct api_router *api, struct context *context, ui
 	}
 	process->stdin_is_closed = options->no_stdin;
 	handle = (mitogen_process){.router = api->ref, .ref = process->by_ref.key};
-	escape_text(program, sizeof(program), argv[0], strlen(argv[0]));
+	if (*argv[0])
+		escape_text(program, sizeof(program), argv[0], strlen(argv[0]));
+	else
+		snprintf(program, sizeof(program), "''");
 	snprintf(process->where, sizeof(process->where), "%s: %s", context->path, program);
 	m = make_request(process, argv, options, api->router->id, chain, err);
 	if (m) {

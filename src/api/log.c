@@ -9,6 +9,7 @@
 #include "api/handle.h"
 #include "base/escape.h"
 #include "base/log.h"
+#include "core/poller.h"
 
 static void hand_over(enum log_level level, const char *context, const char *line, void *user)
 {
@@ -18,15 +19,39 @@ static void hand_over(enum log_level level, const char *context, const char *lin
 	api->log((mitogen_log_level)level, context, line, api->log_user);
 }
 
+/* The environment is the same for all routers: the first one says what is wrong with it. */
+static void check_environment(bool is_level_known, const char *name)
+{
+	static bool is_checked;
+	char quote[64];
+
+	if (__atomic_exchange_n(&is_checked, true, __ATOMIC_RELAXED))
+		return;
+	poller_check_choice();
+	if (!is_level_known)
+		log_write(LOG_WARNING,
+			  "MITOGEN_LOG_LEVEL is '%s'; it can be error, warning, info or debug; "
+			  "using warning",
+			  escape_text(quote, sizeof(quote), name, strlen(name)));
+}
+
 void api_log_open(struct api_router *api, const mitogen_router_options *options)
 {
 	enum log_level level = (enum log_level)options->log_level;
+	const char *name = NULL;
+	bool is_known = true;
 
-	if (options->log_level == MITOGEN_LOG_DEFAULT)
-		level = log_parse_level(getenv("MITOGEN_LOG_LEVEL"), LOG_WARNING);
+	if (options->log_level == MITOGEN_LOG_DEFAULT) {
+		name = getenv("MITOGEN_LOG_LEVEL");
+		level = log_parse_level(name, LOG_NOTHING);
+		is_known = level != LOG_NOTHING || !name || !*name;
+		if (level == LOG_NOTHING)
+			level = LOG_WARNING;
+	}
 	api->log = options->log;
 	api->log_user = options->log_user;
 	log_set(level, options->log ? hand_over : NULL, api);
+	check_environment(is_known, name);
 }
 
 void api_log_close(const struct api_router *api)

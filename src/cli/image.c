@@ -106,13 +106,18 @@ static char *try_beside_program(struct search *search)
 char *image_find(void)
 {
 	struct search search = {.file = file_of_this_machine()};
-	char *path;
+	char *path, *looked = NULL; /* in vain, where the variable said */
 
 	if (!search.file)
 		return NULL;
 	path = try_list(&search, getenv("MITOGEN_IMAGE_PATH"));
-	if (!path)
+	if (!path) {
+		looked = search.looked ? memory_format("%s", search.looked) : NULL;
 		path = try_beside_program(&search);
+	}
+	if (path && looked)
+		say("MITOGEN_IMAGE_PATH has no agent: looked for %s; using %s", looked, path);
+	free(looked);
 	if (!path)
 		say("the agent %s is missing; looked for %s; build it with 'make', or name the "
 		    "directory "

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The command `mitogen`: a table of subcommands. */
+#include <errno.h>
 #include <mitogen/mitogen.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,7 +54,9 @@ static int complain(const char *name)
 	for (size_t i = 0; i < COMMANDS; i++)
 		names[i] = commands[i]->name;
 	meant = say_closest(name, names);
-	if (meant)
+	if (*name == '-')
+		say("there is no option '%s'; 'mitogen --help' lists them", name);
+	else if (meant)
 		say("there is no command '%s'; did you mean '%s'?", name, meant);
 	else
 		say("there is no command '%s'; 'mitogen --help' lists them", name);
@@ -64,6 +67,10 @@ static int help_command(int argc, char **argv)
 {
 	const struct command *command = argc > 1 ? find(argv[1]) : NULL;
 
+	if (argc > 2) {
+		say("one command at a time, as in: mitogen help run");
+		return EXIT_USAGE;
+	}
 	if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
 		command = &command_help;
 	if (argc > 1 && !command)
@@ -80,7 +87,11 @@ static int finish(int status)
 {
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return status;
-	say("cannot write to standard output");
+	/* why it failed earlier is forgotten by now: what is broken already can bear one more try */
+	errno = 0;
+	putchar('\n');
+	fflush(stdout);
+	say("cannot write to standard output%s%s", errno ? ": " : "", errno ? strerror(errno) : "");
 	return EXIT_FAILED;
 }
 

@@ -1,27 +1,28 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "cli/number.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static char complaint[80]; /* what the latest call that failed has returned */
+static char complaint[96]; /* what the latest call that failed has returned */
 
-const char *number_seconds(const char *text, long max, int64_t *ret_ms)
+const char *number_seconds(const char *text, int64_t *ret_ms)
 {
 	size_t size = strspn(text, "0123456789.");
 	const char *dot = strchr(text, '.');
 	double seconds = strtod(text, NULL);
+	bool is_number =
+		size > 0 && !text[size] && !(dot && strchr(dot + 1, '.')) && strcmp(text, ".") != 0;
 
-	if (size == 0 || text[size] || (dot && strchr(dot + 1, '.')) || strcmp(text, ".") == 0)
-		return "this is no number of seconds; give one like 30 or 0.5";
-	if (seconds <= 0 || seconds > (double)max) {
-		snprintf(complaint, sizeof(complaint), "give more than 0 and at most %ld seconds",
-			 max);
-		return complaint;
+	if (is_number && seconds >= 0.001 && seconds <= SECONDS_MAX) {
+		*ret_ms = (int64_t)(seconds * 1000 + 0.999);
+		return NULL;
 	}
-	*ret_ms = (int64_t)(seconds * 1000 + 0.999);
-	return NULL;
+	snprintf(complaint, sizeof(complaint), "%sgive 0.001 to %d seconds, like 30 or 0.5",
+		 is_number ? "" : "this is no number of seconds; ", SECONDS_MAX);
+	return complaint;
 }
 
 const char *number_count(const char *text, long max, long *ret)

@@ -4,10 +4,10 @@
 
 #include <stdint.h>
 
-#define SECONDS_MAX 1000000000
+#define SECONDS_MAX 1000000 /* so that an int has room for the milliseconds */
 
-/* "30" or "0.5" as milliseconds, rounded up: more than 0, at most max seconds. NULL; or what to say
+/* "30" or "0.5" as milliseconds, rounded up: from 0.001 to SECONDS_MAX seconds. NULL; or what to say
  * of the text. */
-const char *number_seconds(const char *text, long max, int64_t *ret_ms);
+const char *number_seconds(const char *text, int64_t *ret_ms);
 /* A whole number from 1 to max. NULL, or what to say. */
 const char *number_count(const char *text, long max, long *ret);

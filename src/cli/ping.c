@@ -18,9 +18,8 @@
 #include "cli/signals.h"
 #include "cli/target_options.h"
 
-#define COUNT_MAX   1000000000
-#define TIMEOUT_MAX 1000000
-#define NS_PER_MS   1000000
+#define COUNT_MAX 1000000000
+#define NS_PER_MS 1000000
 
 static const char help[] =
 	"usage: mitogen ping [OPTIONS] TARGET...\n"
@@ -100,9 +99,9 @@ static int take_option(void *owner, int option, const char *value)
 	if (option == COUNT)
 		complaint = number_count(value, COUNT_MAX, &ping->count);
 	else if (option == INTERVAL)
-		complaint = number_seconds(value, TIMEOUT_MAX, &ping->interval_ms);
+		complaint = number_seconds(value, &ping->interval_ms);
 	else if (option == TIMEOUT)
-		complaint = number_seconds(value, TIMEOUT_MAX, &ping->timeout_ms);
+		complaint = number_seconds(value, &ping->timeout_ms);
 	else
 		ping->is_quiet = true;
 	if (!complaint)
@@ -138,18 +137,24 @@ static double square_root(double square)
 	return square > 0 ? root : 0;
 }
 
+static const char *plural(long count)
+{
+	return count == 1 ? "" : "s";
+}
+
 static void print_summary(const struct pinged *pinged)
 {
 	const struct times *times = &pinged->times;
 	long lost = pinged->sent - times->count;
 
-	printf("\n--- %s: statistics ---\n", pinged->hop->path);
+	printf("--- %s: statistics ---\n", pinged->hop->path);
 	if (!pinged->is_up) {
 		puts("not reached");
 		return;
 	}
-	printf("%ld calls, %ld answers, %.4g%% loss, time %" PRId64 " ms\n", pinged->sent,
-	       times->count, pinged->sent ? 100.0 * (double)lost / (double)pinged->sent : 0.0,
+	printf("%ld call%s, %ld answer%s, %.4g%% loss, time %" PRId64 " ms\n", pinged->sent,
+	       plural(pinged->sent), times->count, plural(times->count),
+	       pinged->sent ? 100.0 * (double)lost / (double)pinged->sent : 0.0,
 	       (pinged->ended_at - pinged->started_at) / NS_PER_MS);
 	if (times->count > 0)
 		printf("round trip min/avg/max/mdev = %.3f/%.3f/%.3f/%.3f ms\n", times->min,
@@ -172,7 +177,7 @@ static void give_up(struct ping *ping, struct pinged *pinged, const mitogen_erro
 	if (pinged->is_over)
 		return;
 	fflush(stdout);
-	say("%s", error->text);
+	say_error(pinged->hop->path, error);
 	pinged->is_lost = pinged->is_over = true;
 	ping->running--;
 }
@@ -357,6 +362,8 @@ static int finish(const struct ping *ping)
 	for (int i = 0; i < ping->options.targets.count; i++) {
 		const struct pinged *pinged = &ping->targets[i];
 
+		if (i > 0 || !ping->is_quiet)
+			putchar('\n');
 		print_summary(pinged);
 		if (pinged->is_lost)
 			status = EXIT_TARGET;

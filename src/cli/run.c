@@ -18,8 +18,9 @@
 #include "cli/session.h"
 #include "cli/signals.h"
 
-#define LATE_MS  2000 /* from SIGTERM to SIGKILL when the time is over */
-#define QUIET_MS 2000 /* after a signal, when no program is left to bring something */
+#define LATE_MS     2000 /* from SIGTERM to SIGKILL when the time is over */
+#define QUIET_MS    2000 /* after a signal, when no program is left to bring something */
+#define SIGNALS_MAX 3 /* in a row, with nothing from any target in between: the last one ends us */
 
 struct run {
 	struct run_options options;
@@ -33,6 +34,7 @@ struct run {
 	int64_t deadline; /* of clock_ms; 0: none */
 	bool is_late;     /* the time was over; programs have been asked to end */
 	int signal;       /* the last one that came; 0: none yet */
+	int insistence;   /* how many have come since a target was last heard of */
 	int64_t quiet_at; /* QUIET_MS after it, and after what moved since; of clock_ms */
 	int status;       /* to leave at once with; 0: go on */
 };
@@ -61,11 +63,34 @@ static int signal_programs(struct run *run, int number)
 	return taken;
 }
 
+/* Whoever sends a signal again and again wants to have an end, whatever the programs make of it. */
+static void stop_waiting(struct run *run, int number)
+{
+	const char *name = NULL;
+	int left = 0;
+
+	for (int i = 0; i < run->count; i++) {
+		if (run->jobs[i].is_over)
+			continue;
+		name = run->jobs[i].hop->path;
+		left++;
+	}
+	if (left == 1)
+		say("%s does not answer; giving up", name);
+	else if (left > 1)
+		say("a target does not answer; giving up");
+	run->status = EXIT_SIGNAL + number;
+}
+
 static void pass_signals(struct run *run)
 {
 	int number;
 
 	while ((number = signals_next()) != 0) {
+		if (++run->insistence == SIGNALS_MAX) {
+			stop_waiting(run, number);
+			return;
+		}
 		signal_programs(run, number);
 		run->signal = number;
 		run->quiet_at = clock_ms() + QUIET_MS;
@@ -126,8 +151,10 @@ static void take_message(struct run *run)
 {
 	MITOGEN_AUTO(message, m);
 
-	if (mitogen_receiver_get(run->session.receiver, &m, 0, NULL) == 1)
-		job_take(mitogen_message_tag(m), m);
+	if (mitogen_receiver_get(run->session.receiver, &m, 0, NULL) != 1)
+		return;
+	run->insistence = 0;
+	job_take(mitogen_message_tag(m), m);
 }
 
 static void write_output(struct run *run, const struct pollfd *fds)

@@ -81,7 +81,7 @@ static int add_env(struct run_options *options, const char *setting)
 
 static int set_timeout(struct run_options *options, const char *text)
 {
-	const char *complaint = number_seconds(text, SECONDS_MAX, &options->timeout_ms);
+	const char *complaint = number_seconds(text, &options->timeout_ms);
 
 	if (!complaint)
 		return 0;

@@ -2,8 +2,11 @@
 #include "cli/say.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "cli/memory.h"
 
 #define WORD_MAX 32 /* longer words are no mistyped ones of ours */
 
@@ -35,6 +38,31 @@ void say(const char *format, ...)
 	va_end(args);
 	if (write(STDERR_FILENO, line, (size_t)size) < 0)
 		return; /* there is nowhere else to say it */
+}
+
+char *say_describe(const char *path, const mitogen_error *error)
+{
+	static const char builtin[] = "mitogen.";
+	size_t length = strlen(path);
+	const char *text = error->text, *reason;
+
+	if (length > 0 && strncmp(text, path, length) == 0 && strncmp(text + length, ": ", 2) == 0)
+		text += length + 2;
+	reason = strstr(text, ": ");
+	if (strncmp(text, builtin, strlen(builtin)) != 0 || !reason)
+		return memory_format("%s", error->text);
+	reason += 2;
+	if (length == 0 || strncmp(reason, path, length) == 0)
+		return memory_format("%s", reason);
+	return memory_format("%s: %s", path, reason);
+}
+
+void say_error(const char *path, const mitogen_error *error)
+{
+	char *text = say_describe(path, error);
+
+	say("%s", text);
+	free(text);
 }
 
 /* How many characters have to be put in, taken out, replaced or swapped to make b of a. */

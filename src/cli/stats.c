@@ -74,7 +74,7 @@ static void print_json(struct answer *answer)
 	json_print_string(answer->hop->path);
 	printf(", \"id\": %" PRIu32 ", ", answer->id);
 	if (answer->error.code < 0) {
-		survey_print_error(&answer->error);
+		survey_print_error(answer);
 	} else {
 		printf("\"counters\": {");
 		for (int i = 0; i < count; i++) {

@@ -12,7 +12,6 @@
 #include "cli/say.h"
 
 #define DEFAULT_TIMEOUT_MS 60000
-#define TIMEOUT_MAX        1000000
 
 enum {
 	JSON = OPTION_OWN,
@@ -35,7 +34,7 @@ static int take_option(void *owner, int option, const char *value)
 		survey->is_json = true;
 		return 0;
 	}
-	complaint = number_seconds(value, TIMEOUT_MAX, &survey->timeout_ms);
+	complaint = number_seconds(value, &survey->timeout_ms);
 	if (!complaint)
 		return 0;
 	say("--timeout '%s': %s", value, complaint);
@@ -113,7 +112,7 @@ int survey_complain(const struct survey *survey)
 			continue;
 		status = EXIT_TARGET;
 		if (!answer->hop->via || !answer->hop->via->has_failed)
-			say("%s", answer->error.text);
+			say_error(answer->hop->path, &answer->error);
 	}
 	return status;
 }
@@ -138,9 +137,12 @@ void survey_copy_text(char *out, size_t size, mitogen_bytes text)
 	out[used] = '\0';
 }
 
-void survey_print_error(const mitogen_error *error)
+void survey_print_error(const struct answer *answer)
 {
-	printf("\"error\": {\"code\": \"%s\", \"text\": ", mitogen_code_name(error->code));
-	json_print_string(error->text);
+	char *text = say_describe(answer->hop->path, &answer->error);
+
+	printf("\"error\": {\"code\": \"%s\", \"text\": ", mitogen_code_name(answer->error.code));
+	json_print_string(text);
 	putchar('}');
+	free(text);
 }

@@ -42,4 +42,4 @@ void survey_clear(struct survey *survey);
 /* Text of a foreign process as printable ASCII, cut to size - 1. */
 void survey_copy_text(char *out, size_t size, mitogen_bytes text);
 /* `"error": {...}` in JSON. */
-void survey_print_error(const mitogen_error *error);
+void survey_print_error(const struct answer *answer);

@@ -10,11 +10,13 @@
 #include "cli/memory.h"
 #include "cli/number.h"
 #include "cli/say.h"
+#include "cli/utf8.h"
 
-#define HOPS_MAX      100
+#define HOPS_MAX      64  /* as the library's */
 #define NAME_MAX_SIZE 180 /* with "#12345" behind it, it is still a name for the library */
-#define TIMEOUT_MAX   1000000
 #define KEYS_MAX      8
+#define TEXT_OF(x)    #x
+#define NUMBER_OF(x)  TEXT_OF(x)
 
 struct parser {
 	const char *text; /* of the target */
@@ -42,10 +44,12 @@ static const char *set_name(struct hop *hop, const char *value)
 	if (!*value)
 		return "the name is empty";
 	if (strlen(value) > NAME_MAX_SIZE)
-		return "the name is too long; it may have 180 bytes";
+		return "the name is too long; it may have " NUMBER_OF(NAME_MAX_SIZE) " bytes";
 	for (const char *at = value; *at; at++)
 		if ((unsigned char)*at < ' ' || *at == '\x7f' || *at == '/')
 			return "a name has no '/' and no control characters";
+	if (!utf8_is_valid(value))
+		return "a name is UTF-8";
 	hop->name = memory_format("%s", value);
 	return NULL;
 }
@@ -53,7 +57,7 @@ static const char *set_name(struct hop *hop, const char *value)
 static const char *set_timeout(struct hop *hop, const char *value)
 {
 	int64_t ms;
-	const char *complaint = number_seconds(value, TIMEOUT_MAX, &ms);
+	const char *complaint = number_seconds(value, &ms);
 
 	if (!complaint)
 		hop->timeout_ms = (int)ms;
@@ -80,7 +84,7 @@ static int complain(const struct parser *parser, const char *at, const char *for
 	SAY_PRINTF(3, 4);
 static int complain(const struct parser *parser, const char *at, const char *format, ...)
 {
-	char reason[512];
+	char reason[512], quote[UTF8_QUOTE_SIZE];
 	int character = 1;
 	va_list args;
 
@@ -89,7 +93,8 @@ static int complain(const struct parser *parser, const char *at, const char *for
 	va_start(args, format);
 	vsnprintf(reason, sizeof(reason), format, args);
 	va_end(args);
-	say("target '%s': hop %d, character %d: %s", parser->text, parser->hop, character, reason);
+	say("target '%s': hop %d, character %d: %s", utf8_quote(quote, parser->text), parser->hop,
+	    character, reason);
 	return -1;
 }
 
@@ -117,7 +122,7 @@ static char *take_word(struct parser *parser, const char *stops)
 static int complain_method(const struct parser *parser, const char *at, const char *word)
 {
 	const char *names[METHODS + 1] = {NULL}, *meant;
-	char list[256] = "";
+	char list[256] = "", quote[UTF8_QUOTE_SIZE];
 
 	for (size_t i = 0; i < METHODS; i++) {
 		names[i] = methods[i].name;
@@ -128,7 +133,8 @@ static int complain_method(const struct parser *parser, const char *at, const ch
 	if (meant)
 		return complain(parser, at, "there is no method '%s'; did you mean '%s'?", word,
 				meant);
-	return complain(parser, at, "there is no method '%s'; the methods are: %s", word, list);
+	return complain(parser, at, "there is no method '%s'; the methods are: %s",
+			utf8_quote(quote, word), list);
 }
 
 static int parse_method(struct parser *parser, struct hop *hop)
@@ -156,7 +162,7 @@ static int complain_key(const struct parser *parser, const char *at, const struc
 			const char *word)
 {
 	const char *names[KEYS_MAX + 1] = {NULL}, *meant;
-	char list[256] = "";
+	char list[256] = "", quote[UTF8_QUOTE_SIZE];
 
 	for (int i = 0; method->keys[i]; i++) {
 		names[i] = method->keys[i]->name;
@@ -167,8 +173,8 @@ static int complain_key(const struct parser *parser, const char *at, const struc
 	if (meant)
 		return complain(parser, at, "'%s' has no key '%s'; did you mean '%s'?",
 				method->name, word, meant);
-	return complain(parser, at, "'%s' has no key '%s'; the keys are: %s", method->name, word,
-			list);
+	return complain(parser, at, "'%s' has no key '%s'; the keys are: %s", method->name,
+			utf8_quote(quote, word), list);
 }
 
 /* NULL, having said that there is none of this name. */
@@ -192,7 +198,7 @@ static const struct key *find_key(const struct parser *parser, const char *at,
 static int parse_value(struct parser *parser, struct hop *hop, const struct key *key)
 {
 	const char *start, *complaint;
-	char *value;
+	char *value, quote[UTF8_QUOTE_SIZE];
 	int r = 0;
 
 	if (*parser->at != '=')
@@ -204,7 +210,8 @@ static int parse_value(struct parser *parser, struct hop *hop, const struct key 
 		return -1;
 	complaint = key->set(hop, value);
 	if (complaint)
-		r = complain(parser, start, "%s '%s': %s", key->name, value, complaint);
+		r = complain(parser, start, "%s '%s': %s", key->name, utf8_quote(quote, value),
+			     complaint);
 	free(value);
 	return r;
 }

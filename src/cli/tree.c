@@ -216,7 +216,7 @@ static void print_json(const struct hop *hop)
 	printf(", \"id\": %" PRIu32, node->answer->id);
 	if (node->answer->error.code < 0) {
 		printf(", ");
-		survey_print_error(&node->answer->error);
+		survey_print_error(node->answer);
 	} else {
 		printf(", \"pid\": %" PRId64 ", \"uid\": %" PRId64, node->pid, node->uid);
 		print_member("system", node->system);

@@ -50,3 +50,5 @@ extern const struct poller_ops poller_epoll;
 #endif
 /* The one that $MITOGEN_POLLER names, or the best that this system has. */
 const struct poller_ops *poller_choose(void);
+/* Logs a warning if it names none. */
+void poller_check_choice(void);

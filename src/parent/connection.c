@@ -168,6 +168,11 @@ static void describe_failed_start(struct connection *connection, const char *end
 	if (image && connection->has_status && WIFEXITED(connection->status)) {
 		if (WEXITSTATUS(connection->status) == LOADER_FAILED)
 			image_explain(image, hint, sizeof(hint));
+		else if (connection->options.image)
+			snprintf(hint, sizeof(hint),
+				 "; is %.400s the agent, or a program that begins with "
+				 "mitogen_start?",
+				 image);
 		else
 			snprintf(hint, sizeof(hint),
 				 "; is mitogen_start the first thing in its main?");

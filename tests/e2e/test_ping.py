@@ -10,7 +10,7 @@ from conftest import child_pids
 from run_tools import FakeAgent, agents_of, is_running, wait_until
 
 ANSWER = re.compile(rb"(\S+): seq=(\d+) time=(\d+\.\d{3}) ms\n")
-TOTALS = re.compile(rb"(\d+) calls, (\d+) answers, ([\d.]+)% loss, time (\d+) ms\n")
+TOTALS = re.compile(rb"(\d+) calls?, (\d+) answers?, ([\d.]+)% loss, time (\d+) ms\n")
 TIMES = re.compile(rb"round trip min/avg/max/mdev = ([\d.]+)/([\d.]+)/([\d.]+)/([\d.]+) ms\n")
 
 
@@ -36,7 +36,7 @@ def start(mitogen):
 def summaries(output):
     """The label of each target, with (calls, answers), (loss), and its four times."""
     result = {}
-    for part in output.split(b"\n--- ")[1:]:
+    for part in (b"\n" + output).split(b"\n--- ")[1:]:
         label = part.split(b": statistics ---\n")[0].decode()
         calls, answers, loss, _ = TOTALS.search(part).groups()
         times = TIMES.search(part)
@@ -77,6 +77,11 @@ def test_quiet(run, options):
     assert result.returncode == 0
     assert ANSWER.search(result.stdout) is None and b"connected" not in result.stdout
     assert summaries(result.stdout)["local"][:3] == (3, 3, 0)
+    assert result.stdout.startswith(b"--- local: ")
+
+
+def test_one_of_each(run):
+    assert b"\n1 call, 1 answer, 0% loss" in run("ping", "-c1", "local").stdout
 
 
 def test_several_targets(run):
@@ -146,7 +151,7 @@ def test_target_that_is_lost(start, which):
     ((first, second),) = ((pid, *child_pids(pid)) for pid in agents if child_pids(pid))
     os.kill((first, second)[which], signal.SIGKILL)
     error = command.stderr.readline()
-    assert error.startswith(b"mitogen ping: a/local: mitogen.ping: ")
+    assert error.startswith(b"mitogen ping: a/local: the context was lost")
     assert b"was killed by SIGKILL" in error
     read_answers(command, 10, b"b")
     command.send_signal(signal.SIGINT)
@@ -198,7 +203,7 @@ def test_output_that_cannot_be_written(mitogen):
         command = [mitogen, "ping", "-i", "0.01", "local"]
         result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, timeout=60)
     assert result.returncode == 1
-    assert b"cannot write to standard output" in result.stderr
+    assert b"cannot write to standard output: No space left on device\n" in result.stderr
 
 
 def test_killed_ping_takes_everything_down(start):
@@ -220,10 +225,11 @@ def test_killed_ping_takes_everything_down(start):
             for value in ("0", "-1", "x", "1.5", "", "1e3", "9" * 400)
         ),
         (["-qcx", "local"], ["--count 'x'"]),
-        (["-i", "0", "local"], ["--interval '0'", "more than 0"]),
+        (["-i", "0", "local"], ["--interval '0'", "give 0.001 to 1000000"]),
+        (["-i", "0.0001", "local"], ["--interval '0.0001'", "give 0.001 to 1000000"]),
         (["-i", "x", "local"], ["--interval 'x'", "no number of seconds"]),
         (["--timeout=-1", "local"], ["--timeout '-1'", "no number of seconds"]),
-        (["-W2000000", "local"], ["--timeout '2000000'", "at most 1000000 seconds"]),
+        (["-W2000000", "local"], ["--timeout '2000000'", "give 0.001 to 1000000 seconds"]),
         (["--cuont=1", "local"], ["did you mean --count?"]),
         (["--quiet=1", "local"], ["--quiet takes no value"]),
         (["-x", "local"], ["no option -x"]),

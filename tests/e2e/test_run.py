@@ -319,6 +319,48 @@ def test_missing_agent(mitogen, tmp_path):
     assert b"MITOGEN_IMAGE_PATH" in result.stderr
 
 
+def test_environment_that_makes_no_sense(run, tmp_path):
+    """Each is told once, with what it can be; it works all the same."""
+    environment = {
+        "MITOGEN_LOG_LEVEL": "loud",
+        "MITOGEN_POLLER": "kqueue",
+        "MITOGEN_IMAGE_PATH": f"{tmp_path}/missing",
+    }
+    result = run("run", "local/local", "--", "true", env={**os.environ, **environment})
+    assert (result.returncode, result.stdout) == (0, b"")
+    image, *warnings = result.stderr.decode().splitlines()
+    assert image.startswith("mitogen run: MITOGEN_IMAGE_PATH has no agent: looked for ")
+    assert f"{tmp_path}/missing/linux-" in image and "(No such file or directory); using /" in image
+    assert sorted(warnings) == [
+        "mitogen: warning: MITOGEN_LOG_LEVEL is 'loud'; it can be error, warning, info or debug; "
+        "using warning",
+        "mitogen: warning: MITOGEN_POLLER is 'kqueue'; it can be epoll or poll; using epoll",
+    ]
+
+
+def test_agent_that_is_not_executable(run, mitogen, tmp_path):
+    (tmp_path / agent_path(mitogen).name).write_bytes(b"")
+    environment = {**os.environ, "MITOGEN_IMAGE_PATH": str(tmp_path)}
+    result = run("run", "local", "--", "true", env=environment)
+    assert result.returncode == 0
+    assert b"(Permission denied); using /" in result.stderr
+
+
+def test_another_program_in_the_place_of_the_agent(run, mitogen, tmp_path):
+    path = tmp_path / agent_path(mitogen).name
+    path.symlink_to("/bin/true")
+    environment = {**os.environ, "MITOGEN_IMAGE_PATH": str(tmp_path)}
+    result = run("run", "local", "--", "true", env=environment)
+    assert result.returncode == 4
+    assert f"; is {path} the agent".encode() in result.stderr
+
+
+def test_empty_name_of_a_program(run):
+    result = run("run", "local", "--", "")
+    assert result.returncode == 127
+    assert result.stderr.startswith(b"mitogen run: local: '': cannot be run")
+
+
 def test_agent_of_an_installation(mitogen, tmp_path):
     copy = tmp_path / "usr" / "bin" / "mitogen"
     agents = tmp_path / "usr" / "lib" / "mitogen" / "agents"

@@ -1,11 +1,13 @@
 """mitogen run: signals, and processes that are killed."""
 
+import contextlib
 import os
 import re
 import signal
 import subprocess
 
 import pytest
+from conftest import child_pids
 from run_tools import (
     FakeAgent,
     agents_of,
@@ -137,6 +139,37 @@ def test_signal_when_only_the_background_is_left(start):
     assert command.wait() == 130
     assert is_running(background)
     os.kill(background, signal.SIGKILL)
+
+
+def test_third_signal_when_a_target_does_not_answer(start):
+    """The agent in the middle is stopped; the first two signals are for the program."""
+    command = start("run", "local/local/local", "--", "sh", "-c", "echo $$; exec sleep 1000")
+    program = int(command.stdout.readline())
+    (first,) = agents_of(command)
+    (middle,) = child_pids(first)
+    os.kill(middle, signal.SIGSTOP)
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGINT):
+        command.send_signal(number)
+        wait_until(lambda: not has_pending_signal(command.pid), "the signal in the command")
+    assert command.wait() == 130
+    error = b"mitogen run: local/local/local does not answer; giving up\n"
+    assert command.stderr.read() == error
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(middle, signal.SIGCONT)  # it sees only now that it is over
+    wait_for_death(middle, "the agent that was stopped")
+    wait_for_death(program, "the program")
+
+
+def test_third_signal_with_several_targets(start):
+    command = start("run", "local", "local", "--", "sh", "-c", "trap '' TERM; echo $$; exec sleep 1000")
+    programs = [int(command.stdout.readline().split()[1]) for _ in range(2)]
+    for _ in range(3):
+        command.terminate()
+        wait_until(lambda: not has_pending_signal(command.pid), "the signal in the command")
+    assert command.wait() == 143
+    assert command.stderr.read() == b"mitogen run: a target does not answer; giving up\n"
+    for program in programs:
+        wait_for_death(program, "a program")
 
 
 def test_killed_command_takes_everything_down(start):

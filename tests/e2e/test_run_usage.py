@@ -55,14 +55,16 @@ def test_help_that_cannot_be_written(mitogen):
     with open("/dev/full", "wb") as full:
         result = subprocess.run([mitogen, "--help"], stdout=full, stderr=subprocess.PIPE)
     assert result.returncode == 1
-    assert b"cannot write" in result.stderr
+    assert b"cannot write to standard output: No space left on device\n" in result.stderr
 
 
 def test_unknown_commands(run):
     check_mistake(run("rnu"), "'rnu'", "did you mean 'run'?")
     check_mistake(run("frobnicate"), "'frobnicate'", "mitogen --help")
     check_mistake(run("help", "rum"), "did you mean 'run'?")
-    check_mistake(run("--frobnicate"), "'--frobnicate'")
+    check_mistake(run("--frobnicate"), "no option '--frobnicate'")
+    check_mistake(run("-x"), "no option '-x'", "mitogen --help")
+    check_mistake(run("help", "run", "extra"), "one command at a time")
     check_mistake(run("x" * 5000), "xxx")
     check_mistake(run(""), "''")
 
@@ -101,13 +103,14 @@ NO_CONTROL = "a name has no '/' and no control characters"
         (r"local,name=a\/b", 1, 12, NO_CONTROL),
         ("local,name=a\n", 1, 12, NO_CONTROL),
         ("local,timeout=x", 1, 15, f"timeout 'x': {NO_SECONDS}"),
-        ("local,timeout=0", 1, 15, "timeout '0': give more than 0"),
-        ("local,timeout=1000001", 1, 15, "at most 1000000 seconds"),
+        ("local,timeout=0", 1, 15, "timeout '0': give 0.001 to 1000000 seconds"),
+        ("local,timeout=1000001", 1, 15, "give 0.001 to 1000000 seconds"),
         ("local\\", 1, 6, BACKSLASH),
         ("lo\\cal", 1, 3, BACKSLASH),
         (r"local,na\me=x", 1, 9, BACKSLASH),
         (r"local,name=\x", 1, 12, BACKSLASH),
-        ("local/" * 100 + "local", 101, 601, "a target has at most 100 hops"),
+        ("local,name=" + "x" * 3000, 1, 12, "may have 180 bytes"),
+        ("local/" * 64 + "local", 65, 385, "a target has at most 64 hops"),
     ],
 )
 def test_mistakes_in_targets(run, tmp_path, target, hop, character, text):
@@ -115,9 +118,21 @@ def test_mistakes_in_targets(run, tmp_path, target, hop, character, text):
     assert result.returncode == 2
     assert result.stdout == b""
     assert f": hop {hop}, character {character}: " in result.stderr.decode()
-    assert result.stderr.startswith(f"mitogen run: target '{target}': hop ".encode())
+    quoted = target if len(target) <= 80 else target[:80] + "..."
+    assert result.stderr.startswith(f"mitogen run: target '{quoted}': hop ".encode())
+    assert len(result.stderr) < 500
     assert text in result.stderr.decode()
     assert not (tmp_path / "started").exists()
+
+
+@pytest.mark.parametrize("name", [b"\xff", b"a\xc0\x80", b"\xc3", b"\xed\xa0\x80", b"\xf4\x90\x80\x80"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_name_that_is_not_utf8(run, command, name):
+    program = ["--", "true"] if command == "run" else []
+    result = run(command, "local/local,name=" + os.fsdecode(name), *program)
+    assert (result.returncode, result.stdout) == (2, b"")
+    assert b": hop 2, character 18: name '" in result.stderr
+    assert result.stderr.endswith(b"a name is UTF-8\n")
 
 
 @pytest.mark.parametrize(
@@ -144,6 +159,8 @@ def test_mistakes_in_targets(run, tmp_path, target, hop, character, text):
             (["--timeout", value, "local", "--", "true"], [f"--timeout '{value}'", "seconds"])
             for value in ("0", "-1", "x", "1s", "nan", "inf", "1e3", "0x10", "1.2.3", ".", "", "1e999")
         ),
+        (["--timeout", "1e9", "local", "--", "true"], ["no number of seconds; give 0.001 to 1000000"]),
+        (["--timeout", "1000001", "local", "--", "true"], ["give 0.001 to 1000000 seconds"]),
         (["--timeout", "9" * 400, "local", "--", "true"], ["--timeout '999", "seconds"]),
     ],
 )

@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 
 import pytest
 from conftest import ROOT
@@ -98,3 +99,10 @@ def test_mistakes(run, arguments, texts):
     assert result.stderr.count(b"\n") == 1
     for text in texts:
         assert text in result.stderr.decode()
+
+
+def test_output_that_is_closed(mitogen):
+    command = ["sh", "-c", '"$0" stats local >&-', mitogen]
+    result = subprocess.run(command, capture_output=True)
+    assert result.returncode == 1
+    assert result.stderr == b"mitogen stats: cannot write to standard output: Bad file descriptor\n"
