@@ -6,26 +6,20 @@
 
 #include "base/error.h"
 
-#define COUNTER(counter) {#counter, offsetof(mitogen_counters, counter)},
+#define FIRST offsetof(mitogen_counters, bytes_in)
 
-static const struct counter {
-	const char *name;
-	size_t offset;
-} counters[] = {STATS_COUNTERS(COUNTER)};
-
-#define COUNTERS (sizeof(counters) / sizeof(counters[0]))
-
-_Static_assert(sizeof(mitogen_counters) ==
-		       offsetof(mitogen_counters, bytes_in) + sizeof(struct stats),
+_Static_assert(sizeof(mitogen_counters) == FIRST + sizeof(struct stats),
 	       "the interface has the counters that there are");
 
 /* A counter that another version of the library has, or the program's does not have, is left out. */
 static void keep(mitogen_counters *ret, const char *name, uint64_t value)
 {
-	for (size_t i = 0; i < COUNTERS; i++)
-		if (counters[i].offset + sizeof(value) <= ret->size &&
-		    strcmp(counters[i].name, name) == 0)
-			memcpy((char *)ret + counters[i].offset, &value, sizeof(value));
+	for (size_t i = 0; i < STATS_COUNT; i++) {
+		size_t offset = FIRST + i * sizeof(value);
+
+		if (offset + sizeof(value) <= ret->size && strcmp(stats_names[i], name) == 0)
+			memcpy((char *)ret + offset, &value, sizeof(value));
+	}
 }
 
 static int read_counters(mitogen_message *m, mitogen_counters *ret, mitogen_error *err)

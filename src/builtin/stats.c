@@ -5,10 +5,6 @@
 #include "builtin/builtin.h"
 #include "core/dispatch.h"
 
-#define WRITE(name)                                                                                \
-	writer_string(&w, #name);                                                                  \
-	writer_uint(&w, stats.name);
-
 void builtin_stats(struct router *router, struct mitogen_message *m)
 {
 	struct mitogen_writer w;
@@ -18,7 +14,10 @@ void builtin_stats(struct router *router, struct mitogen_message *m)
 	stats_collect(router, &stats);
 	message_writer_init(&w);
 	writer_begin_map(&w);
-	STATS_COUNTERS(WRITE)
+	for (size_t i = 0; i < STATS_COUNT; i++) {
+		writer_string(&w, stats_names[i]);
+		writer_uint(&w, ((const uint64_t *)&stats)[i]);
+	}
 	writer_end(&w);
 	dispatch_answer(router, m, message_from_writer(&w, &ignored));
 	message_unref(m);

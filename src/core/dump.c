@@ -21,17 +21,18 @@ void dump_text(FILE *out, const char *text)
 	fputs(escape_again(escaped, sizeof(escaped), text, strlen(text)), out);
 }
 
-#define PRINT(name)                                                                                \
-	if (stats.name > 0)                                                                        \
-		fprintf(out, " %s=%" PRIu64, #name, stats.name);
-
 static void dump_counters(const struct router *router, FILE *out)
 {
 	struct stats stats;
 
 	stats_collect(router, &stats);
 	fputs(" counters:", out);
-	STATS_COUNTERS(PRINT)
+	for (size_t i = 0; i < STATS_COUNT; i++) {
+		uint64_t value = ((const uint64_t *)&stats)[i];
+
+		if (value > 0)
+			fprintf(out, " %s=%" PRIu64, stats_names[i], value);
+	}
 	fputs("\n", out);
 }
 

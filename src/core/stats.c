@@ -6,6 +6,10 @@
 #include "core/context.h"
 #include "core/router.h"
 
+#define NAME(name) #name,
+
+const char *const stats_names[STATS_COUNT] = {STATS_COUNTERS(NAME)};
+
 void stats_add_stream(struct router *router, struct stream *stream)
 {
 	struct stats_sums *sums = &router->stats;

@@ -39,9 +39,12 @@ struct stream;
 
 #define STATS_FIELD(name) uint64_t name;
 
-struct stats {
+struct stats { /* nothing but counters: may be read as an array */
 	STATS_COUNTERS(STATS_FIELD)
 };
+
+#define STATS_COUNT (sizeof(struct stats) / sizeof(uint64_t))
+extern const char *const stats_names[STATS_COUNT];
 
 /* What is to be counted as it happens; sits in the router. */
 struct stats_sums {
