@@ -2,6 +2,10 @@
 /* Filling the public error object. err may be NULL everywhere. */
 #pragma once
 
+/* Of functions that hold an error, of 2 KiB, and are rarely called: kept apart from who calls them, or
+ * what runs all the time would need so much stack, which is memory of every child. */
+#define ERROR_PATH __attribute__((__cold__, __noinline__))
+
 #include <mitogen/types.h>
 #include <stdarg.h>
 

@@ -223,28 +223,27 @@ static void advance_task(struct task *task)
 	advance(LIST_OWNER(task, struct chain, advance));
 }
 
-static void refuse(struct mitogen_message *m, const mitogen_error *error)
+ERROR_PATH static void refuse(struct mitogen_message *m, int code, const char *text)
 {
+	mitogen_error error;
+
+	error_set(&error, code, "%s", text);
 	m->function = NULL;
-	message_set_failure(m, error);
+	message_set_failure(m, &error);
 }
 
 bool chains_enter(struct router *router, struct mitogen_message *m, uint32_t position)
 {
 	struct chain *chain = get(router, m->header.src_id, m->chain);
-	mitogen_error error;
 
 	if (!chain) {
-		error_set_memory(&error);
-		refuse(m, &error);
+		refuse(m, MITOGEN_ERR_MEMORY, "out of memory");
 		m->chain = 0; /* the next one misses it */
 		return true;
 	}
 	if (position != chain->next) {
-		error_set(
-			&error, MITOGEN_ERR_LOST,
-			"an earlier call of this chain did not arrive, or the chain was forgotten");
-		refuse(m, &error);
+		refuse(m, MITOGEN_ERR_LOST,
+		       "an earlier call of this chain did not arrive, or the chain was forgotten");
 	}
 	chain->next = position + 1;
 	take_from_idle(chain);

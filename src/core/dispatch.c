@@ -94,24 +94,26 @@ static bool is_chain_end(const struct head *head)
 	       memcmp(head->function.data, name, sizeof(name) - 1) == 0;
 }
 
-/* The call is over. error: its failure, or NULL. */
-static void leave_chain(struct router *router, const struct mitogen_message *m,
-			const mitogen_error *error)
+ERROR_PATH static void fail_chain(struct router *router, const struct mitogen_message *m,
+				  const mitogen_error *error)
 {
-	mitogen_error named;
+	mitogen_error named = *error;
 	struct head head;
 
-	if (m->chain == 0)
-		return;
-	if (!error) {
-		chains_leave(router, m, NULL);
-		return;
-	}
-	named = *error;
 	read_head(m, &head);
 	snprintf(named.where, sizeof(named.where), "%.*s", (int)head.function.size,
 		 (const char *)head.function.data);
 	chains_leave(router, m, &named);
+}
+
+/* The call is over. error: its failure, or NULL. */
+static void leave_chain(struct router *router, const struct mitogen_message *m,
+			const mitogen_error *error)
+{
+	if (m->chain > 0 && error)
+		fail_chain(router, m, error);
+	else if (m->chain > 0)
+		chains_leave(router, m, NULL);
 }
 
 /* Because of an earlier call of its chain: nothing is logged again. */
@@ -129,18 +131,11 @@ static bool refuse_with_chain(struct router *router, struct mitogen_message *m)
 	return true;
 }
 
-/* What cannot run. */
-static void find_function(struct router *router, struct mitogen_message *m, const struct head *head)
+ERROR_PATH static void set_unknown(struct mitogen_message *m, const struct head *head)
 {
 	const struct name *name = &head->function;
 	mitogen_error error;
 
-	if (head->module.size > 0 && find_builtin(router, name))
-		return;
-	if (head->module.size == 0)
-		m->function = export_find((const char *)name->data, name->size);
-	if (m->function)
-		return;
 	if (head->module.size > 0)
 		error_set(&error, MITOGEN_ERR_UNKNOWN, "no builtin function \"%.*s\"",
 			  (int)name->size, (const char *)name->data);
@@ -151,15 +146,34 @@ static void find_function(struct router *router, struct mitogen_message *m, cons
 			  (int)name->size, (const char *)name->data);
 	message_set_failure(m, &error);
 }
-void dispatch_answer(struct router *router, const struct mitogen_message *m,
-		     struct mitogen_message *answer)
+
+/* What cannot run. */
+static void find_function(struct router *router, struct mitogen_message *m, const struct head *head)
+{
+	const struct name *name = &head->function;
+
+	if (head->module.size > 0 && find_builtin(router, name))
+		return;
+	if (head->module.size == 0)
+		m->function = export_find((const char *)name->data, name->size);
+	if (!m->function)
+		set_unknown(m, head);
+}
+
+ERROR_PATH static void answer_without_memory(struct router *router, const struct mitogen_message *m)
 {
 	mitogen_error error;
 
+	error_set_memory(&error);
+	router_reply_dead(router, m, error.code, error.text);
+	leave_chain(router, m, &error);
+}
+
+void dispatch_answer(struct router *router, const struct mitogen_message *m,
+		     struct mitogen_message *answer)
+{
 	if (!answer) {
-		error_set_memory(&error);
-		router_reply_dead(router, m, error.code, error.text);
-		leave_chain(router, m, &error);
+		answer_without_memory(router, m);
 		return;
 	}
 	router_reply(router, m, answer, false);
@@ -186,10 +200,8 @@ void dispatch_answer_error(struct router *router, const struct mitogen_message *
 	leave_chain(router, m, error);
 }
 
-/* Not inlined, as the next one: an error has 2 KiB, which a call that is fine shall not find on its way
- * and bring into the memory of each child. */
-__attribute__((noinline)) static void refuse(struct router *router, const struct mitogen_message *m,
-					     const struct head *head, const mitogen_error *why)
+ERROR_PATH static void refuse(struct router *router, const struct mitogen_message *m,
+			      const struct head *head, const mitogen_error *why)
 {
 	mitogen_error error = *why;
 	char function[sizeof(error.where)];
@@ -200,9 +212,8 @@ __attribute__((noinline)) static void refuse(struct router *router, const struct
 	dispatch_answer_error(router, m, &error);
 }
 
-__attribute__((noinline)) static void refuse_as(struct router *router,
-						const struct mitogen_message *m,
-						const struct head *head, int code, const char *text)
+ERROR_PATH static void refuse_as(struct router *router, const struct mitogen_message *m,
+				 const struct head *head, int code, const char *text)
 {
 	mitogen_error error;
 
@@ -232,7 +243,7 @@ static bool wants_channel(const struct mitogen_message *m)
 }
 
 /* Before anything that its caller sends there can come. */
-__attribute__((noinline)) static void open_channel(struct router *router, struct mitogen_message *m)
+ERROR_PATH static void open_channel(struct router *router, struct mitogen_message *m)
 {
 	mitogen_error error;
 

@@ -120,7 +120,7 @@ static bool same_flow(const struct mitogen_message *a, const struct mitogen_mess
 }
 
 /* What came cannot be used: only why is kept, until the last frame of it has come. */
-static void spoil(struct mitogen_message *m, int code, const char *why)
+ERROR_PATH static void spoil(struct mitogen_message *m, int code, const char *why)
 {
 	mitogen_error error;
 

@@ -159,8 +159,8 @@ static void refuse_onward(struct router *router, const struct mitogen_message *m
 }
 
 /* To somebody who cannot be reached: with the reason of its loss, where that is known. */
-static void reply_unreachable(struct router *router, const struct mitogen_message *m,
-			      const struct neighbour *from)
+ERROR_PATH static void reply_unreachable(struct router *router, const struct mitogen_message *m,
+					 const struct neighbour *from)
 {
 	const struct context *context = context_known(router, m->header.dst_id);
 	mitogen_error loss = {.code = MITOGEN_ERR_LOST, .text = "no route to that context"};
