@@ -68,11 +68,12 @@ double memory_family_kb(void)
 	return sum;
 }
 
-void memory_allow_descriptors(void)
+unsigned long memory_allow_descriptors(void)
 {
 	struct rlimit limit;
 
 	getrlimit(RLIMIT_NOFILE, &limit);
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
+	return limit.rlim_cur;
 }

@@ -8,5 +8,5 @@
 void memory_add_children(struct series *series);
 /* Of this process and all its children together. */
 double memory_family_kb(void);
-/* As many descriptors as the hard limit allows. */
-void memory_allow_descriptors(void);
+/* Raises the limit of descriptors to the hard one, which it returns. */
+unsigned long memory_allow_descriptors(void);
