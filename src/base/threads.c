@@ -112,6 +112,11 @@ static const char *read_line(const char *thread, const char *file, char *out, si
 	return out;
 }
 
+static pid_t number_of(const char *thread)
+{
+	return (pid_t)strtol(thread, NULL, 10);
+}
+
 static void write_thread(FILE *out, const char *thread)
 {
 	char name[32], status[512], place[64], data[4096];
@@ -126,7 +131,7 @@ static void write_thread(FILE *out, const char *thread)
 		state && state[1] ? state[2] : '?',
 		*place && strcmp(place, "0") != 0 ? ", in " : "",
 		strcmp(place, "0") != 0 ? place : "");
-	if (ask(atoi(thread))) {
+	if (ask(number_of(thread))) {
 		backtrace_write(&answer, &text);
 		fwrite(text.data, 1, text.used, out);
 	} else {
@@ -145,7 +150,7 @@ void threads_write(FILE *out)
 
 	modules_load();
 	while (list && (entry = readdir(list)) != NULL)
-		if (*entry->d_name != '.' && atoi(entry->d_name) != self)
+		if (*entry->d_name != '.' && number_of(entry->d_name) != self)
 			write_thread(out, entry->d_name);
 	if (list)
 		closedir(list);
