@@ -107,6 +107,9 @@ typedef struct mitogen_router_options {
 	/* Here and below, SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT print a back-trace before the process
 	 * dies of them (or $MITOGEN_TRACE_CRASHES=1). See docs/hangs.md. */
 	bool trace_crashes;
+	/* A file, written when the router is closed: where the processor time of this process went, from
+	 * now on, by thread and function; see docs/hangs.md. Takes SIGPROF. For one router at a time. */
+	const char *profile;
 } mitogen_router_options;
 
 /* A line for the log, from any process; several, if there are newlines in it. In a child it travels

@@ -24,6 +24,7 @@ struct api_router { /* what the interface keeps beside a router; maps under the 
 	uint32_t last_ref;
 	struct map receivers, selects, processes; /* by the refs of their handles */
 	char *image;
+	bool profiles; /* the process, until it is closed */
 	int shutdown_ms;
 	void (*log)(mitogen_log_level level, const char *context, const char *line, void *user);
 	void *log_user;

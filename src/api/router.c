@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/profile.h"
 #include "base/random.h"
 #include "base/sys.h"
 #include "child/detach.h"
@@ -164,43 +165,72 @@ static struct diagnosis diagnosis_of(const mitogen_router_options *options)
 	return diagnosis;
 }
 
-mitogen_router mitogen_router_new_with(const mitogen_router_options *options, mitogen_error *err)
+static int check(const mitogen_router_options *options, mitogen_error *err)
 {
-	static const mitogen_router_options defaults = {.size = sizeof(defaults)};
-	struct diagnosis diagnosis;
-	struct fork_server server;
-	struct api_router *api;
-
 	if (api_check_fork(err) < 0)
-		return (mitogen_router){0};
-	if (!options)
-		options = &defaults;
-	if (!is_initialised || options->size != sizeof(*options)) {
-		error_set(err, MITOGEN_ERR_USAGE, "%s",
-			  is_initialised ? "the options are of another version of the library"
-					 : "mitogen_init or mitogen_start must come first in main");
-		return (mitogen_router){0};
-	}
-	if (options->max_message > MESSAGE_SIZE_MAX) {
-		error_set(err, MITOGEN_ERR_USAGE, "max_message: %zu bytes; at most %u",
-			  options->max_message, MESSAGE_SIZE_MAX);
-		return (mitogen_router){0};
-	}
+		return MITOGEN_ERR_FORKED;
+	if (!is_initialised)
+		return error_set(err, MITOGEN_ERR_USAGE,
+				 "mitogen_init or mitogen_start must come first in main");
+	if (options->size != sizeof(*options))
+		return error_set(err, MITOGEN_ERR_USAGE,
+				 "the options are of another version of the library");
+	if (options->max_message > MESSAGE_SIZE_MAX)
+		return error_set(err, MITOGEN_ERR_USAGE, "max_message: %zu bytes; at most %u",
+				 options->max_message, MESSAGE_SIZE_MAX);
+	return 0;
+}
+
+static int begin_profile(const char *path, mitogen_error *err)
+{
+	if (!path || profile_begin(path) == 0)
+		return 0;
+	if (errno == EBUSY)
+		return error_set(err, MITOGEN_ERR_USAGE,
+				 "no profile: SIGPROF is taken, by another one or by the program");
+	return error_set_errno(err, "cannot write the profile %s", path);
+}
+
+/* The router and what runs for it. NULL with err set; then nothing is left. */
+static struct api_router *start_router(const mitogen_router_options *options, mitogen_error *err)
+{
+	struct diagnosis diagnosis = diagnosis_of(options);
+	struct fork_server server;
+	struct api_router *api = NULL;
+
+	/* while there is one thread */
 	if (options->fork_server && start_fork_server(&server, err) < 0)
-		return (mitogen_router){0};
-	diagnosis = diagnosis_of(options);
-	diagnosis_begin(&diagnosis, "");
-	api = new_api_router(&diagnosis, err);
+		return NULL;
+	if (begin_profile(options->profile, err) == 0) {
+		diagnosis_begin(&diagnosis, "");
+		api = new_api_router(&diagnosis, err);
+		if (!api && options->profile)
+			profile_end();
+	}
 	if (!api) {
 		if (options->fork_server)
 			fork_server_stop(&server);
-		return (mitogen_router){0};
+		return NULL;
 	}
-	if (configure(api, options, options->fork_server ? &server : NULL) < 0) {
-		error_set_memory(err);
-		mitogen_router_close((mitogen_router){api->ref});
+	api->profiles = options->profile != NULL;
+	if (configure(api, options, options->fork_server ? &server : NULL) == 0)
+		return api;
+	error_set_memory(err);
+	mitogen_router_close((mitogen_router){api->ref});
+	return NULL;
+}
+
+mitogen_router mitogen_router_new_with(const mitogen_router_options *options, mitogen_error *err)
+{
+	static const mitogen_router_options defaults = {.size = sizeof(defaults)};
+	struct api_router *api = NULL;
+
+	if (!options)
+		options = &defaults;
+	if (check(options, err) == 0)
+		api = start_router(options, err);
+	if (!api)
 		return (mitogen_router){0};
-	}
 	dumper_add(api->router);
 	return (mitogen_router){api->ref};
 }
@@ -251,6 +281,8 @@ void mitogen_router_close(mitogen_router handle)
 	broker_unlock(&api->router->broker);
 	pthread_join(api->router->broker.thread, NULL);
 	api_drain(api);
+	if (api->profiles && profile_end() < 0)
+		log_write(LOG_ERROR, "the profile is not complete: %s", strerror(errno));
 	dumper_remove(api->router);
 	api_log_close(api);
 	clear(api);
@@ -289,6 +321,7 @@ void mitogen_after_fork(void)
 	log_set_level(LOG_NOTHING);
 	log_forget();
 	dumper_forget();
+	profile_forget();
 	latch_distrust(true);
 	fd_blank_ours(); /* what is done now must not reach those who the original talks with */
 	api_drop_all(drop);

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/crash.h"
 #include "base/fd.h"
+#include "base/profile.h"
 #include "base/sys.h"
 #include "base/threads.h"
 #include "core/latch.h"
@@ -339,6 +340,7 @@ static void *loop(void *argument)
 	prctl(PR_SET_NAME, "mitogen:broker");
 	crash_enter_thread();
 	threads_enter();
+	profile_enter_thread();
 	broker_lock(broker);
 	while (!broker->stopping) {
 		int timeout_ms;

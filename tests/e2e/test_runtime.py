@@ -1,8 +1,10 @@
 """The runtime as a program has it: one statement that is the whole main, work for the broker thread."""
 
+import os
 import subprocess
 
 import pytest
+from conftest import IS_SANITIZED
 
 
 @pytest.fixture
@@ -48,6 +50,36 @@ def test_c18_run_takes_options(runs):
     status, log, times = runs("loud")
     assert (status, times) == (0, 1)
     assert "local.1: connecting -> ready" in log
+
+
+@pytest.mark.skipif(IS_SANITIZED, reason="the frames are those of the sanitizer's functions")
+def test_c18_run_profiles(runs, program, tmp_path):
+    """Of what the main thread and the broker thread have spun through, most is counted there."""
+    assert runs("profiled") == (0, "", 0)
+    ticks = {}
+    for line in (tmp_path / "profile").read_text().splitlines():
+        stack, count = line.rsplit(" ", 1)
+        thread, *frames = stack.split(";")
+        addresses = [frame.rsplit("+", 1)[1] for frame in frames if "+" in frame]
+        named = subprocess.run(
+            ["addr2line", "-f", "-e", program("runs"), *addresses],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        for name in named.stdout.splitlines()[::2]:
+            ticks[thread, name] = ticks.get((thread, name), 0) + int(count)
+    main = os.path.basename(program("runs"))[:15]
+    assert ticks[main, "spin_in_here"] >= 10
+    assert ticks["mitogen:broker", "spin_in_here"] >= 10
+    assert ticks["mitogen:broker", "spin_on_broker"] >= 10
+    assert (main, "spin_on_broker") not in ticks
+
+
+def test_c18_a_profile_that_cannot_be_written(runs):
+    status, log, _ = runs("unprofiled")
+    assert status == 1
+    assert log.startswith("cannot write the profile ") and "No such file or directory" in log
 
 
 @pytest.mark.parametrize("name", ["in_order", "uses_the_library", "in_a_child"])
