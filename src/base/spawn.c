@@ -115,12 +115,14 @@ failed:
 }
 
 #ifdef SHARES_DESCRIPTORS
-/* valgrind would give up; its tools come as such libraries. */
-static bool is_under_valgrind(void)
+/* valgrind would give up; its tools come as such libraries. Our own environment may be changed by
+ * another thread at this moment, the program's is a copy. */
+static bool is_under_valgrind(const struct spawn *spawn)
 {
-	const char *preload = getenv("LD_PRELOAD");
-
-	return preload && strstr(preload, "/vgpreload_");
+	for (char *const *variable = spawn->env; variable && *variable; variable++)
+		if (strncmp(*variable, "LD_PRELOAD=", strlen("LD_PRELOAD=")) == 0)
+			return strstr(*variable, "/vgpreload_") != NULL;
+	return false;
 }
 
 static pid_t start_sharing(struct attempt *attempt)
@@ -138,7 +140,7 @@ static pid_t start(struct attempt *attempt)
 	pid_t pid = -1;
 
 #ifdef SHARES_DESCRIPTORS
-	if (attempt->spawn->alone && !is_under_valgrind())
+	if (attempt->spawn->alone && !is_under_valgrind(attempt->spawn))
 		pid = start_sharing(attempt);
 	if (pid >= 0)
 		return pid;
