@@ -87,6 +87,11 @@ int fd_set_nonblocking(int fd)
 	return flags < 0 ? -1 : fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 }
 
+ssize_t fd_writev(int fd, const struct iovec *iov, int count)
+{
+	return count == 1 ? sys.write(fd, iov->iov_base, iov->iov_len) : sys.writev(fd, iov, count);
+}
+
 /* SIGPIPE comes to the thread that wrote. It takes it back, unless one waited for it before. */
 ssize_t fd_writev_quietly(int fd, const struct iovec *iov, int count)
 {
@@ -100,7 +105,7 @@ ssize_t fd_writev_quietly(int fd, const struct iovec *iov, int count)
 	pthread_sigmask(SIG_BLOCK, &sigpipe, &before);
 	if (sigismember(&before, SIGPIPE))
 		sigpending(&waiting);
-	n = sys.writev(fd, iov, count);
+	n = fd_writev(fd, iov, count);
 	error = errno;
 	if (n < 0 && error == EPIPE && !sigismember(&waiting, SIGPIPE)) {
 		sigpending(&waiting); /* not if it is ignored */

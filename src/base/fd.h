@@ -13,7 +13,9 @@ int fd_socketpair(int ret[2]);
 int fd_pipe(int ret[2]);
 /* 0 or -1, errno. */
 int fd_set_nonblocking(int fd);
-/* As writev(2), but that it never raises SIGPIPE, also for pipes. */
+/* As writev(2), and cheaper for one piece. */
+ssize_t fd_writev(int fd, const struct iovec *iov, int count);
+/* The same, but that it never raises SIGPIPE, also for pipes. */
 ssize_t fd_writev_quietly(int fd, const struct iovec *iov, int count);
 /* A copy with a number of at least 3, close-on-exec. -1: errno. */
 int fd_dup_high(int fd);

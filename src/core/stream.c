@@ -308,7 +308,7 @@ static ssize_t write_pieces(struct stream *stream, struct iovec *iov, int count)
 	struct msghdr message = {.msg_iov = iov, .msg_iovlen = (size_t)count};
 
 	if (!stream->is_socket && broker_is_current(stream->broker)) /* it blocks SIGPIPE */
-		return sys.writev(stream->out.fd, iov, count);
+		return fd_writev(stream->out.fd, iov, count);
 	if (!stream->is_socket)
 		return fd_writev_quietly(stream->out.fd, iov, count);
 	if (count == 1) /* the usual call, and the cheaper one */
