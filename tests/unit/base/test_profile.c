@@ -21,7 +21,7 @@ static char path[64];
 static int setup(void **state)
 {
 	(void)state;
-	snprintf(path, sizeof(path), "/tmp/mitogen-test-profile-%d", (int)getpid());
+	snprintf(path, sizeof(path), "/tmp/profile-of-test-%d", (int)getpid());
 	return 0;
 }
 
