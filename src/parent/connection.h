@@ -15,6 +15,7 @@ struct context;
 struct id_block;
 struct launch_command;
 struct launched;
+struct method_option;
 struct mitogen_message;
 struct process;
 struct router;
@@ -26,11 +27,41 @@ struct connect_options {
 	int connect_timeout_ms;
 	int shutdown_ms;
 	bool fork_server; /* the child gets one */
+	const char
+		*platform; /* of the target, if it is known from before: "linux-x86_64"; or NULL */
+	const void
+		*own; /* the method's public struct, with options for itself; NULL: it has none */
+};
+
+enum tool_says {
+	TOOL_NOTHING, /* of interest */
+	TOOL_ASKS,    /* for an answer, which is given once the terminal does not echo */
+	TOOL_FAILED,
+};
+
+/* What a tool has said so far, for its method; zero at first. */
+struct tool_memory {
+	unsigned asked; /* for which secrets, as bits of the method's own */
+};
+
+/* A line that a tool has written to its terminal or to its standard error, before the first stage has
+ * answered. */
+struct tool_line {
+	const char *text; /* without its end; not terminated by NUL; may have any bytes */
+	size_t size;
+	bool is_complete; /* otherwise it is what came last, and more may follow */
+	bool from_terminal;
 };
 
 /* A way to start a child; src/connect/ has one file for each. */
 struct connect_method {
-	const char *name; /* "local" */
+	const char *name;                    /* "local" */
+	const struct method_option *options; /* of connect_options.own; NULL: there are none */
+	size_t options_size;
+	/* Its command runs the first stage, which gets the image through the stream; otherwise the image. */
+	bool has_first_stage;
+	bool is_same_machine; /* what is below runs where this process does */
+	bool may_ask_on_streams; /* it may take its standard input for answers, until the first stage runs */
 	/* Fills in ret: the image gets BOOTSTRAP_CHILD_MODE. context_path is for the process list. 0, or a negative code with err set. */
 	int (*command)(const struct connect_options *options, const char *context_path,
 		       struct launch_command *ret, mitogen_error *err);
@@ -43,6 +74,16 @@ struct connect_method {
 		     mitogen_error *err);
 	/* The image that runs, for what to say when it does not; NULL: not ours to know. */
 	const char *(*image)(const struct connect_options *options);
+	/* TOOL_ASKS: *ret_answer, lent, is typed, on the terminal or, if the tool asked elsewhere, on its
+	 * standard input. TOOL_FAILED: err is set, the tool is ended. Broker thread. NULL: it says nothing
+	 * of interest. */
+	enum tool_says (*listen)(const struct connect_options *options, struct tool_memory *memory,
+				 const struct tool_line *line, const char **ret_answer,
+				 mitogen_error *err);
+	/* The tool has ended before the first stage answered: err says so in general, and may be replaced by
+	 * what output (the last lines, escaped, " | " between them) and the wait status tell. NULL: it says enough. */
+	void (*explain)(const struct connect_options *options, const char *output, int status,
+			mitogen_error *err);
 };
 
 /* Is this a name that a context may have? NULL: none was given. 0, or a code with err set. */
