@@ -34,6 +34,7 @@
  */
 #pragma once
 
+#include <mitogen/methods.h>
 #include <mitogen/types.h>
 
 #ifdef __GNUC__
@@ -164,14 +165,7 @@ void mitogen_after_fork(void);
 
 /* Factories return at once and connecting goes on in the background, any number at a time. Calls may
  * be made straight away and wait for it; if it fails, each of them fails with the reason. A child takes
- * four descriptors of this process, for a moment seven. */
-typedef struct mitogen_local_options {
-	size_t size;
-	const char *name;  /* in logs and errors; "local.1" */
-	const char *image; /* the child's program; the router's; via a context, that context's */
-	int connect_timeout_ms; /* 30000 */
-	bool fork_server;       /* so that it can fork children, too */
-} mitogen_local_options;
+ * four descriptors of this process, for a moment seven. methods.h has the options. */
 
 /* mitogen_local(via, &err, [.name = ..., ...])
  * KEYWORDS. A child process of the same account. via: the mitogen_router whose child it becomes, or a
@@ -187,12 +181,6 @@ mitogen_context mitogen_local_with(mitogen_context via, const mitogen_local_opti
  * default signals, without the program's threads; the descriptors that the program had open are
  * /dev/null there. What is behind mitogen_start or mitogen_router_new in main does not run. End it
  * with _exit, as exit would run what the program has registered with atexit. */
-typedef struct mitogen_fork_options {
-	size_t size;
-	const char *name;       /* "fork.1" */
-	int connect_timeout_ms; /* 30000 */
-	bool fork_server;       /* so that it can fork children, too */
-} mitogen_fork_options;
 mitogen_context mitogen_fork_with(mitogen_context via, const mitogen_fork_options *options,
 				  mitogen_error *err);
 mitogen_context mitogen_self(mitogen_router router);

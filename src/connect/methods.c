@@ -3,6 +3,14 @@
 
 #include <stddef.h>
 
+#include "parent/method_options.h"
+
+METHOD_OPTIONS_CHECK(mitogen_fork_options);
+METHOD_OPTIONS_CHECK(mitogen_ssh_options);
+METHOD_OPTIONS_CHECK(mitogen_sudo_options);
+METHOD_OPTIONS_CHECK(mitogen_su_options);
+METHOD_OPTIONS_CHECK(mitogen_doas_options);
+
 const struct connect_method *const connect_methods[] = {
 	&connect_local,
 	&connect_fork,
