@@ -29,12 +29,21 @@ void stream_init(struct stream *stream, struct broker *broker, const struct stre
 	*stream = (struct stream){.broker = broker, .events = events};
 	stream->in.fd = stream->out.fd = -1;
 	stream->flush.run = flush_task;
+	list_init(&stream->texts);
 	list_init(&stream->writing);
 	queue_init(&stream->queue);
 }
 
+static void release_text(struct stream_text *text)
+{
+	list_remove(&text->link);
+	text->release(text);
+}
+
 static void drop_all(struct stream *stream)
 {
+	while (!list_is_empty(&stream->texts))
+		release_text(LIST_OWNER(stream->texts.next, struct stream_text, link));
 	message_unref_all(&stream->writing);
 	stream->writing_bytes = stream->written = 0;
 	queue_clear(&stream->queue);
@@ -317,12 +326,36 @@ static ssize_t write_pieces(struct stream *stream, struct iovec *iov, int count)
 	return sys.sendmsg(stream->out.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
+/* As write_some, for texts. */
+static int write_texts(struct stream *stream)
+{
+	while (!list_is_empty(&stream->texts)) {
+		struct stream_text *text = LIST_OWNER(stream->texts.next, struct stream_text, link);
+		struct iovec piece = {(uint8_t *)(uintptr_t)text->data + text->written,
+				      text->size - text->written};
+		ssize_t n = write_pieces(stream, &piece, 1);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN ? 0 : -1;
+		stream->bytes_out += (uint64_t)n;
+		text->written += (size_t)n;
+		if (text->written == text->size)
+			release_text(text);
+	}
+	return 1;
+}
+
 /* Writes until all is written (1), the descriptor is full or others shall have the lock (0), or it is
  * broken (-1). */
 static int write_some(struct stream *stream)
 {
 	uint64_t limit = stream->bytes_out + ROUND_BYTES;
+	int r = write_texts(stream);
 
+	if (r <= 0 || stream->is_held)
+		return r;
 	while (take_more(stream)) {
 		struct iovec iov[2 * WRITE_FRAMES];
 		ssize_t n;
@@ -426,6 +459,22 @@ void stream_send_behind(struct stream *stream, struct mitogen_message *m,
 {
 	if (begin_send(stream, m))
 		push(stream, false, queue_add_behind(&stream->queue, m, sources));
+}
+
+void stream_say(struct stream *stream, struct stream_text *text)
+{
+	if (!stream->events || stream->is_broken) {
+		text->release(text);
+		return;
+	}
+	list_append(&stream->texts, &text->link);
+	broker_defer(stream->broker, &stream->flush);
+}
+
+void stream_let_go(struct stream *stream)
+{
+	stream->is_held = false;
+	broker_defer(stream->broker, &stream->flush);
 }
 
 size_t stream_waiting(const struct stream *stream, uint32_t src_id, uint32_t dst_id,

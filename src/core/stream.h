@@ -36,12 +36,22 @@ struct stream_events {
 		      size_t left);
 };
 
+/* Bytes of no frame, for what runs at the other end before a context does. */
+struct stream_text {
+	struct list link; /* zero at first */
+	const uint8_t *data;
+	size_t size, written;
+	/* They are written, or never will be: the memory is the owner's again. */
+	void (*release)(struct stream_text *text);
+};
+
 struct stream {
 	struct broker *broker;
 	const struct stream_events *events;
 	struct source in, out; /* one descriptor: only in is watched */
 	struct task flush;
 	bool greeting; /* what arrives is text for events->greeting, not frames */
+	bool is_held;  /* frames wait, texts do not */
 	bool is_open;
 	bool is_socket;         /* both ways */
 	bool is_broken;         /* for writing; what the neighbour sent before is still read */
@@ -52,6 +62,7 @@ struct stream {
 	struct mitogen_message *incoming; /* a frame of whose payload so much is there, or NULL */
 	size_t incoming_size;
 
+	struct list texts; /* go before all frames */
 	struct queue queue;
 	struct list writing;  /* taken from it; messages of one frame each */
 	size_t writing_bytes; /* of these, what is written already included */
@@ -78,6 +89,10 @@ void stream_send(struct stream *stream, struct mitogen_message *m, bool now);
  * others have queued, and what these queue later may overtake it. */
 void stream_send_behind(struct stream *stream, struct mitogen_message *m,
 			const struct id_blocks *sources);
+/* Broker thread, router lock held. Takes the text over until its release. */
+void stream_say(struct stream *stream, struct stream_text *text);
+/* Frames may go now. Broker thread, router lock held. */
+void stream_let_go(struct stream *stream);
 /* Bytes that wait of a flow, by its source, target and port. */
 size_t stream_waiting(const struct stream *stream, uint32_t src_id, uint32_t dst_id,
 		      uint32_t handle);

@@ -378,6 +378,76 @@ static void a_broken_stream_has_ended(void **state)
 	message_unref(m);
 }
 
+static int released;
+
+static void count_released(struct stream_text *text)
+{
+	(void)text;
+	released++;
+}
+
+static struct stream_text text_of(const char *bytes_of_it)
+{
+	released = 0;
+	return (struct stream_text){.data = (const uint8_t *)bytes_of_it,
+				    .size = strlen(bytes_of_it),
+				    .release = count_released};
+}
+
+/* In whatever pieces they are written. */
+static void texts_go_before_frames(void **state)
+{
+	struct stream_text one = text_of("one"), two = text_of("two");
+
+	(void)state;
+	received = 0;
+	sys.send = send_a_byte;
+	sys.sendmsg = sendmsg_some;
+	stream_send(&stream, numbered(2), false);
+	stream_say(&stream, &one);
+	stream_say(&stream, &two);
+	assert_int_equal(released, 0);
+	pump(&broker);
+	receive_some();
+	assert_int_equal(released, 2);
+	assert_int_equal(received, 6 + FRAME_HEADER_SIZE + payload_size(2));
+	assert_memory_equal(bytes, "onetwo", 6);
+	assert_int_equal(bytes[6 + 19], 2); /* the handle */
+}
+
+static void frames_are_held_and_texts_are_not(void **state)
+{
+	struct stream_text text = text_of("first");
+
+	(void)state;
+	received = 0;
+	stream.is_held = true;
+	stream_send(&stream, numbered(2), true);
+	stream_say(&stream, &text);
+	pump(&broker);
+	receive_some();
+	assert_int_equal(received, 5);
+	assert_int_equal(released, 1);
+	stream_let_go(&stream);
+	pump(&broker);
+	receive_some();
+	assert_int_equal(received, 5 + FRAME_HEADER_SIZE + payload_size(2));
+	assert_int_equal(queued(), 0);
+}
+
+static void texts_of_a_stream_that_closes_are_released(void **state)
+{
+	struct stream_text before = text_of("x"), after = text_of("y");
+
+	(void)state;
+	stream_say(&stream, &before);
+	stream_close(&stream);
+	assert_int_equal(released, 1);
+	stream_say(&stream, &after);
+	assert_int_equal(released, 2);
+	pump(&broker);
+}
+
 static void messages_to_a_closed_stream_are_dropped(void **state)
 {
 	struct mitogen_message *m = numbered(1);
@@ -433,6 +503,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_came_before_the_break_is_read, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_broken_stream_has_ended, setup, teardown),
+		cmocka_unit_test_setup_teardown(texts_go_before_frames, setup, teardown),
+		cmocka_unit_test_setup_teardown(frames_are_held_and_texts_are_not, setup, teardown),
+		cmocka_unit_test_setup_teardown(texts_of_a_stream_that_closes_are_released, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(messages_to_a_closed_stream_are_dropped, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(queued_before_it_is_open, setup, teardown),
