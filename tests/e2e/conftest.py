@@ -4,10 +4,8 @@ process, no file descriptor, no file where temporary files go."""
 import ctypes
 import gc
 import os
-import select
 import shlex
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
@@ -15,6 +13,9 @@ import uuid
 from pathlib import Path
 
 import pytest
+from accounts import MADE, accounts  # noqa: F401 a fixture
+from processes import child_pids, descendants, surviving_processes  # noqa: F401 for the tests
+from servers import DAEMONS, key, servers  # noqa: F401 fixtures
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = ROOT / "tests/programs"
@@ -143,10 +144,12 @@ def nothing_left(monkeypatch, request, subreaper):
     yield
 
     deadline = time.monotonic() + request.config.getoption("--grace")
-    left = [f"process {text}" for text in surviving_processes(mark, children, deadline)]
+    survivors = surviving_processes(mark, children | DAEMONS, MADE.processes, deadline)
+    left = [f"process {text}" for text in survivors]
     gc.collect()
     left += [f"fd {fd} -> {target}" for fd, target in sorted(open_fds() - fds)]
     left += [f"file {path}" for path in sorted(temporary_files(private) - files)]
+    left += [f"file {path}" for path in MADE.remove_files()]
     shutil.rmtree(private, ignore_errors=True)
     if left:
         pytest.fail("left behind:\n  " + "\n  ".join(left), pytrace=False)
@@ -171,70 +174,3 @@ def open_fds():
         except FileNotFoundError:
             pass  # the one that listed the directory
     return fds
-
-
-def child_pids(pid):
-    try:
-        lists = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
-    except (FileNotFoundError, ProcessLookupError):
-        return set()
-    return {int(child) for text in lists for child in text.split()}
-
-
-def descendants(pid):
-    for child in child_pids(pid):
-        yield child
-        yield from descendants(child)
-
-
-def marked_pids(mark):
-    wanted = f"MITOGEN_TEST_ID={mark}".encode()
-    for name in os.listdir("/proc"):
-        if not name.isdigit() or int(name) == os.getpid():
-            continue
-        try:
-            if wanted in Path(f"/proc/{name}/environ").read_bytes().split(b"\0"):
-                yield int(name)
-        except OSError:
-            pass  # it has ended, or is not ours
-
-
-def describe(pid):
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-        command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("latin-1")
-        return f"{pid} ({state}) {command.strip()}"
-    except OSError:
-        return str(pid)
-
-
-def wait_for_end(pid, deadline):
-    """Whether pid ends in time."""
-    try:
-        pidfd = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return True
-    try:
-        poller = select.poll()
-        poller.register(pidfd, select.POLLIN)
-        return bool(poller.poll(max(deadline - time.monotonic(), 0) * 1000))
-    finally:
-        os.close(pidfd)
-
-
-def surviving_processes(mark, children_before, deadline):
-    """Lets what is ending end, reaps what was orphaned to us, kills and names the rest."""
-    survivors = []
-    while True:
-        left = set(descendants(os.getpid())) - children_before | set(marked_pids(mark))
-        if not left:
-            return survivors
-        for pid in left:
-            if not wait_for_end(pid, deadline):
-                survivors.append(describe(pid))
-                os.kill(pid, signal.SIGKILL)
-                wait_for_end(pid, time.monotonic() + 5)
-            try:
-                os.waitpid(pid, os.WNOHANG)
-            except ChildProcessError:
-                pass  # the child of another, who reaps it or leaves it to us

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import child_pids
+from processes import child_pids
 
 PATIENCE = 30  # seconds until a test that waits for something gives up
 MEMORY_MAX = 32 * 1024  # KiB that no process of ours may come to need

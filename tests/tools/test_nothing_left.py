@@ -29,6 +29,15 @@ LEAKS = {
         open(name, "w").close()
         atexit.register(os.unlink, name)
     """,
+    "process_of_an_account": """
+        subprocess.Popen(accounts.any().command("sleep", "600"))
+    """,
+    "file_in_the_home_of_an_account": """
+        accounts.any().run("touch", "left")
+    """,
+    "temporary_file_of_an_account": """
+        accounts.any().run("mktemp", "/tmp/left.XXXXXX")
+    """,
 }
 
 CLEAN = """
@@ -37,14 +46,21 @@ CLEAN = """
     subprocess.Popen(["true"])
     with open(os.environ["TMPDIR"] + "/x", "w"):
         os.unlink(os.environ["TMPDIR"] + "/x")
+    accounts.any().write("wanted", "")
 """
 
 
 def run_test(pytester, body):
+    fixture = "accounts" if "accounts" in body else ""
     pytester.makeconftest(CONFTEST.read_text())
     body = textwrap.indent(textwrap.dedent(body), "    ")
-    pytester.makepyfile(f"import atexit, os, subprocess\ndef test():\n{body}")
+    pytester.makepyfile(f"import atexit, os, subprocess\ndef test({fixture}):\n{body}")
     return pytester.runpytest_subprocess("--grace=1", "-p", "no:cacheprovider")
+
+
+@pytest.fixture(autouse=True)
+def modules(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(CONFTEST.parent))
 
 
 @pytest.mark.parametrize("leak", LEAKS)
