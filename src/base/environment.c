@@ -33,3 +33,13 @@ char **environment_copy_of(char *const *environment)
 	copy[count] = NULL;
 	return copy;
 }
+
+const char *environment_get(char *const *environment, const char *name)
+{
+	size_t length = strlen(name);
+
+	for (; environment && *environment; environment++)
+		if (strncmp(*environment, name, length) == 0 && (*environment)[length] == '=')
+			return *environment + length + 1;
+	return NULL;
+}

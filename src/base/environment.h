@@ -9,3 +9,5 @@
 char **environment_copy(void);
 /* The same of another such array. */
 char **environment_copy_of(char *const *environment);
+/* The value of that variable in such an array, which may be NULL: then, and if it has none, NULL. */
+const char *environment_get(char *const *environment, const char *name);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/environment.h"
 #include "base/error.h"
 #include "base/spawn.h"
 #include "base/sys.h"
@@ -113,17 +114,10 @@ static size_t count_strings(char *const *strings)
 	return count;
 }
 
-static const char *path_of(char *const *env)
-{
-	for (; *env; env++)
-		if (strncmp(*env, "PATH=", 5) == 0)
-			return *env + 5;
-	return NULL;
-}
-
 static int find_program(struct exec_request *request, mitogen_error *err)
 {
-	if (spawn_find(request->argv[0], path_of(request->env), &request->path) == 0)
+	if (spawn_find(request->argv[0], environment_get(request->env, "PATH"), &request->path) ==
+	    0)
 		return 0;
 	/* the caller says which program */
 	return error_set_errno(err, "cannot be run%s",
