@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 from accounts import MADE, accounts  # noqa: F401 a fixture
+from network import network, slow_line  # noqa: F401 fixtures
 from processes import child_pids, descendants, surviving_processes  # noqa: F401 for the tests
-from servers import DAEMONS, key, servers  # noqa: F401 fixtures
+from servers import DAEMONS, key, own_server, servers  # noqa: F401 fixtures
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = ROOT / "tests/programs"

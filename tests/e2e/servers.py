@@ -5,11 +5,12 @@ import re
 import signal
 import socket
 import subprocess
+import zlib
 from pathlib import Path
 
 import as_root
 import pytest
-from run_tools import is_running, wait_for_death, wait_until
+from run_tools import is_running, wait_until
 
 SSHD = "/usr/sbin/sshd"
 DROPBEAR = "/usr/sbin/dropbear"
@@ -53,11 +54,12 @@ class KeyPair:
 
 
 class Server:
-    """An ssh server that runs as root, and the files that a client of it needs."""
+    """An ssh server that runs as root, and the files that a client of it needs. network: the
+    network.Namespace to run in."""
 
     def __init__(self, directory, address, network=None):
-        self.directory, self.address = directory, address
-        self.network = network
+        self.directory, self.network = directory, network
+        self.address = network.address if network else address
         self.host_key = KeyPair(directory / "host_key")
         self.known_hosts = directory / "known_hosts"
         self.log_path = directory / "log"
@@ -106,38 +108,40 @@ class Server:
         return [int(pid) for pid in path.read_text().split()]
 
     def client_config(self, *lines):
-        """The path of a configuration for OpenSSH's client that keeps to this server's files."""
-        path = self.directory / "client"
-        if lines:
-            path = self.directory / f"client-{len(list(self.directory.glob('client-*')))}"
-        path.write_text(
-            "".join(
-                f"{line}\n"
-                for line in (
-                    *lines,
-                    f"UserKnownHostsFile {self.known_hosts}",
-                    "GlobalKnownHostsFile /dev/null",
-                    "UpdateHostKeys no",
-                )
+        """The path of a configuration for OpenSSH's client, with these lines, that keeps to this
+        server's files."""
+        text = "".join(
+            f"{line}\n"
+            for line in (
+                *lines,
+                f"UserKnownHostsFile {self.known_hosts}",
+                "GlobalKnownHostsFile /dev/null",
+                "UpdateHostKeys no",
             )
         )
+        path = self.directory / f"client-{zlib.crc32(text.encode()):08x}"
+        path.write_text(text)
         return path
 
+    def ssh_command(self, account, key, *command, port=None, config=()):
+        """OpenSSH's client without anything of ours: what we are compared with. At another port it
+        finds the same server through something between them."""
+        path = self.client_config(f"HostKeyAlias {self.known_as()}", *config)
+        return [
+            *("ssh", "-F", path, "-i", key.path, "-o", "BatchMode=yes"),
+            *("-p", str(port or self.port), f"{account.name}@{self.address}", *command),
+        ]
+
     def ssh(self, account, key, *command, **options):
-        """Runs OpenSSH's client without anything of ours: what we are compared with."""
         return subprocess.run(
-            [
-                *("ssh", "-F", self.client_config(), "-i", key.path, "-o", "BatchMode=yes"),
-                *("-p", str(self.port), f"{account.name}@{self.address}", *command),
-            ],
+            self.ssh_command(account, key, *command),
             capture_output=True,
             timeout=60,
             **{"stdin": subprocess.DEVNULL, **options},
         )
 
     def stop(self):
-        for pid in self.sessions() if is_running(self.pid) else ():
-            as_root.kill(pid, signal.SIGKILL)
+        """Its sessions go on if they can: that is for the tests to notice."""
         as_root.kill(self.pid, signal.SIGTERM)
         self.process.wait()
         DAEMONS.difference_update({self.process.pid, self.pid})
@@ -209,14 +213,7 @@ class Dropbear(Server):
 class Servers:
     def __init__(self, tmp_path_factory):
         self.tmp_path_factory = tmp_path_factory
-        self.running = []
-        self.shared = {}
-
-    def new(self, kind, *options, **settings):
-        directory = self.tmp_path_factory.mktemp("server")
-        server = kind(directory, *options, **settings)
-        self.running.append(server)
-        return server
+        self.running = {}
 
     def openssh(self, **settings):
         """sshd with these settings of its configuration. As all servers here it runs until the end
@@ -228,13 +225,31 @@ class Servers:
 
     def get(self, kind, *options, **settings):
         key = (kind, options, tuple(sorted(settings.items())))
-        if key not in self.shared:
-            self.shared[key] = self.new(kind, *options, **settings)
-        return self.shared[key]
+        if key not in self.running:
+            directory = self.tmp_path_factory.mktemp("server")
+            self.running[key] = kind(directory, *options, **settings)
+        return self.running[key]
 
     def stop(self):
-        for server in self.running:
+        for server in self.running.values():
             server.stop()
+
+
+@pytest.fixture
+def own_server(tmp_path):
+    """own_server(OpenSSH or Dropbear, ...): a server that ends with this test."""
+    as_root.need()
+    running = []
+
+    def start(kind, *options, **settings):
+        directory = tmp_path / f"server-{len(running)}"
+        directory.mkdir()
+        running.append(kind(directory, *options, **settings))
+        return running[-1]
+
+    yield start
+    for server in running:
+        server.stop()
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,10 @@
 """What the tests of connection methods stand on: real accounts, servers and tools that work without
 anything of ours."""
 
+import subprocess
+
 import pytest
+from servers import OpenSSH
 
 
 @pytest.fixture(params=["openssh", "dropbear"])
@@ -38,3 +41,49 @@ def test_su_with_a_password(accounts):
     password = f"{other.password}\n".encode()
     done = account.run("su", other.name, "-c", "id -un", input=password)
     assert done.stdout.decode() == f"{other.name}\n", done.stderr
+
+
+def test_round_trips_are_counted(accounts, servers, key, slow_line):
+    account, server = accounts.any(), servers.openssh()
+    account.authorize(key.public)
+
+    def round_trips(answers):
+        line = slow_line(server, 0.02)
+        echo = "while read x; do echo $x; done"
+        command = server.ssh_command(account, key, echo, port=line.port)
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as ssh:
+            for _ in range(answers):
+                ssh.stdin.write(b"x\n")
+                ssh.stdin.flush()
+                assert ssh.stdout.readline() == b"x\n"
+            counted = line.round_trips
+            ssh.stdin.close()
+            assert ssh.wait() == 0
+        assert line.connections == 1
+        assert min(line.bytes_up, line.bytes_down) > 1000
+        return counted
+
+    assert round_trips(5) - round_trips(2) == 3
+
+
+@pytest.mark.parametrize("how", ["both_ways", "from_here", "from_there"])
+def test_a_link_is_cut(accounts, key, network, own_server, how):
+    account = accounts.any()
+    account.authorize(key.public)
+    server = own_server(
+        OpenSSH, network=network.far, ClientAliveInterval=1, ClientAliveCountMax=1
+    )
+    alive = ("ServerAliveInterval 1", "ServerAliveCountMax 1")
+    client = network.near.command(*server.ssh_command(account, key, "cat", config=alive))
+    with subprocess.Popen(client, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as ssh:
+        ssh.stdin.write(b"x\n")
+        ssh.stdin.flush()
+        assert ssh.stdout.readline() == b"x\n"
+        if how == "both_ways":
+            network.cut()
+        else:
+            network.cut_one_way(network.near if how == "from_here" else network.far)
+        ssh.stdin.write(b"x\n")
+        ssh.stdin.flush()
+        assert ssh.stdout.readline() == b""
+        assert ssh.wait() == 255
