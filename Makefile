@@ -9,6 +9,7 @@ PLATFORMS := linux-x86_64 linux-aarch64 linux-armv7 linux-riscv64
 
 HOST := build/host
 AGENTS := $(PLATFORMS:%=build/agents/%)
+AGENTS_BUILT = $(wildcard $(AGENTS))
 
 # Runs a command that is of interest only when it fails.
 quietly = log=build/$(subst /,-,$@).log; $(1) >$$log 2>&1 || { cat $$log; exit 1; }; rm $$log
@@ -65,6 +66,7 @@ $(AGENTS): build/agents/%: build/agent-%/build.ninja | need
 	@$(call quietly,ninja -C build/agent-$* --quiet)
 	@mkdir -p build/agents
 	@ln -f build/agent-$*/src/agent $@
+	@test $@.gz -nt $@ || { gzip -9nc $@ >$@.gz.new && mv $@.gz.new $@.gz; }
 
 agents: $(AGENTS)
 
@@ -90,7 +92,8 @@ install:
 	@install -d '$(DESTDIR)$(PREFIX)/lib/mitogen/agents'
 	@$(call quietly,DESTDIR="$$(realpath '$(DESTDIR)$(PREFIX)')" meson install -C $(HOST) --no-rebuild)
 	@rm -f $(HOST)/meson-logs/install-log.txt
-	@install -m 755 $(wildcard build/agents/*) '$(DESTDIR)$(PREFIX)/lib/mitogen/agents'
+	@install -m 755 $(AGENTS_BUILT) '$(DESTDIR)$(PREFIX)/lib/mitogen/agents'
+	@install -m 644 $(AGENTS_BUILT:=.gz) '$(DESTDIR)$(PREFIX)/lib/mitogen/agents'
 	@if [ "$$(id -u)" = 0 ] && [ -z '$(DESTDIR)' ]; then ldconfig; fi
 	@echo 'installed under $(DESTDIR)$(PREFIX)'
 

@@ -53,7 +53,8 @@ extern "C" {
 #endif
 
 #define MITOGEN_FOREVER INT32_MAX
-const char *mitogen_version(void); /* of the library that runs, "0.1.0" */
+const char *mitogen_version(void);  /* of the library that runs, "0.1.0" */
+const char *mitogen_platform(void); /* that it was built for: "linux-x86_64" */
 
 /* ---- Errors ------------------------------------------------------------------------------- */
 
@@ -94,7 +95,11 @@ typedef struct mitogen_router_options {
 	 * is closed: then lines go to stderr. */
 	void (*log)(mitogen_log_level level, const char *context, const char *line, void *user);
 	void *log_user;
-	const char *image;  /* the program that children run; this one, as the kernel names it */
+	const char *image; /* the program that children run; this one, as the kernel names it */
+	/* Directories, separated by ':', with what children on other platforms run: files named as
+	 * mitogen_platform has it, with ".gz" behind it for what gzip made of them, which is sent if it is
+	 * there. $MITOGEN_IMAGE_PATH; then that of image. */
+	const char *image_path;
 	int shutdown_ms;    /* how long children may take to end before they are killed; 5000 */
 	size_t max_message; /* bytes; 128 MiB, which is also the most */
 	/* Contexts reach only what is above and below them; what one is broken into cannot try others. */

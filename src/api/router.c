@@ -27,6 +27,7 @@
 #include "core/neighbour.h"
 #include "core/process.h"
 #include "core/router.h"
+#include "module/images.h"
 #include "parent/forks.h"
 #include "parent/parent.h"
 
@@ -71,6 +72,7 @@ static void close_ports(struct router *router)
 	flow_close(router);
 	detach_close(router);
 	parent_close(router);
+	images_close(router);
 	forward_log_close(router);
 	broker_unlock(&router->broker);
 }
@@ -148,6 +150,8 @@ static int configure(struct api_router *api, const mitogen_router_options *optio
 		r = forks_open(api->router, server, api->shutdown_ms);
 		broker_unlock(&api->router->broker);
 	}
+	if (r == 0)
+		r = images_open(api->router, options->image, options->image_path);
 	api->image = options->image ? sys_strdup(options->image) : NULL;
 	/* running another program would be worse than none */
 	return options->image && !api->image ? -1 : r;

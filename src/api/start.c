@@ -9,6 +9,8 @@
 #include "connect/via.h"
 #include "core/export.h"
 #include "core/router.h"
+#include "module/images.h"
+#include "module/platform.h"
 #include "parent/forks.h"
 #include "parent/parent.h"
 
@@ -34,6 +36,8 @@ static int prepare(struct router *router)
 	broker_lock(&router->broker);
 	if (r == 0)
 		r = parent_open(router);
+	if (r == 0)
+		r = images_open(router, NULL, NULL);
 	if (r == 0 && own_server.socket >= 0)
 		r = forks_open(router, &own_server, api->shutdown_ms);
 	broker_unlock(&router->broker);
@@ -85,4 +89,9 @@ void mitogen_register(mitogen_export *entry)
 const char *mitogen_version(void)
 {
 	return MITOGEN_VERSION;
+}
+
+const char *mitogen_platform(void)
+{
+	return platform_own();
 }

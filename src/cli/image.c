@@ -3,44 +3,21 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <mitogen/mitogen.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "cli/memory.h"
 #include "cli/say.h"
 
-static const struct platform {
-	const char *system, *machine; /* as uname(1) -s and -m print them */
-	const char *file;
-} platforms[] = {
-	{"Linux", "x86_64", "linux-x86_64"},   {"Linux", "aarch64", "linux-aarch64"},
-	{"Linux", "armv7l", "linux-armv7"},    {"Linux", "armv8l", "linux-armv7"},
-	{"Linux", "riscv64", "linux-riscv64"},
-};
-
 struct search {
 	const char *file;
 	char *looked; /* where it is not, for a person */
 };
-
-static const char *file_of_this_machine(void)
-{
-	struct utsname here;
-
-	if (uname(&here) < 0)
-		return NULL;
-	for (size_t i = 0; i < sizeof(platforms) / sizeof(platforms[0]); i++)
-		if (strcmp(here.sysname, platforms[i].system) == 0 &&
-		    strcmp(here.machine, platforms[i].machine) == 0)
-			return platforms[i].file;
-	say("there is no agent for %s on %s", here.sysname, here.machine);
-	return NULL;
-}
 
 static bool is_program(const char *path)
 {
@@ -105,11 +82,9 @@ static char *try_beside_program(struct search *search)
 
 char *image_find(void)
 {
-	struct search search = {.file = file_of_this_machine()};
+	struct search search = {.file = mitogen_platform()};
 	char *path, *looked = NULL; /* in vain, where the variable said */
 
-	if (!search.file)
-		return NULL;
 	path = try_list(&search, getenv("MITOGEN_IMAGE_PATH"));
 	if (!path) {
 		looked = search.looked ? memory_format("%s", search.looked) : NULL;

@@ -4,14 +4,14 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/self.h"
 #include "base/sys.h"
 #include "connect/methods.h"
-#include "parent/image.h"
 #include "parent/launch.h"
 
 static const char *image(const struct connect_options *options)
 {
-	return options->image ? options->image : image_self();
+	return options->image ? options->image : self_path();
 }
 
 static int command(const struct connect_options *options, const char *context_path,

@@ -23,6 +23,7 @@
 #include "core/stats.h"
 
 struct forks;
+struct images;
 struct launcher;
 struct forward_log;
 struct latch;
@@ -72,6 +73,7 @@ struct router {
 	struct diagnosis diagnosis;
 	struct forks *forks;       /* the parent layer's, if there is a fork server */
 	struct launcher *launcher; /* the parent layer's, if there ever was a child */
+	struct images *images;     /* the module layer's */
 	uint32_t api_ref;          /* the number of its public handle */
 };
 

@@ -7,21 +7,12 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/escape.h"
 #include "base/fd.h"
-
-#define SELF "/proc/self/exe"
-
-const char *image_self(void)
-{
-	const char *started_as = (const char *)getauxval(AT_EXECFN);
-
-	return access(SELF, X_OK) == 0 || !started_as ? SELF : started_as;
-}
+#include "base/self.h"
 
 /* The loader that the file asks for, in out; false if it asks for none. */
 static bool read_interpreter(int fd, const Elf64_Ehdr *header, char *out, size_t size)
@@ -82,7 +73,7 @@ static bool read_header(int fd, Elf64_Ehdr *ret, bool *ret_other)
 static bool is_foreign(const Elf64_Ehdr *header, const char **ret_here)
 {
 	Elf64_Ehdr own;
-	CLEANUP_FD int fd = open(image_self(), O_RDONLY | O_CLOEXEC);
+	CLEANUP_FD int fd = open(self_path(), O_RDONLY | O_CLOEXEC);
 	bool other;
 
 	if (!read_header(fd, &own, &other))

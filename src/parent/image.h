@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Executables that become children. */
+/* What is wrong with an executable that should become a child. */
 #pragma once
 
 #include <stddef.h>
 
-/* A path that executes this very program, even if its file was replaced. */
-const char *image_self(void);
 /* Why the kernel or the loader may refuse this executable here, and what to do: text that continues
  * a sentence, or "". Returns out. */
 const char *image_explain(const char *path, char *out, size_t size);

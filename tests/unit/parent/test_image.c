@@ -66,12 +66,6 @@ static const char *explain_first(size_t size)
 	return image_explain(path, out, sizeof(out));
 }
 
-static void our_own_path_runs(void **state)
-{
-	(void)state;
-	assert_int_equal(access(image_self(), X_OK), 0);
-}
-
 static void the_loader_is_named(void **state)
 {
 	const char *text = explain_first(sizeof(image));
@@ -155,7 +149,6 @@ static void a_fifo_is_not_waited_for(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(our_own_path_runs),
 		cmocka_unit_test_setup(the_loader_is_named, setup),
 		cmocka_unit_test_setup(the_name_of_the_loader_is_made_printable, setup),
 		cmocka_unit_test_setup(a_static_program_has_no_explanation, setup),

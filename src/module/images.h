@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Images for children of this router, by platform: its own program; in the master, files; elsewhere,
+ * what the parent has. Broker thread, router lock held, unless it says otherwise.
+ */
+#pragma once
+
+#include <mitogen/types.h>
+#include <stdbool.h>
+
+#include "base/list.h"
+
+struct image;
+struct router;
+
+struct image_request { /* sits in who asks */
+	struct list link;
+	const char *file; /* that somebody named; NULL: whatever is for the platform */
+	bool is_raw;      /* not compressed */
+	/* A reference, or NULL and why. It may request again. */
+	void (*done)(struct image_request *request, struct image *image,
+		     const mitogen_error *error);
+};
+
+/* image: what children run instead of this program, or NULL. path: directories, separated by ':', that
+ * have images, named like their platforms; NULL: those of $MITOGEN_IMAGE_PATH. In the master; elsewhere both
+ * are NULL. Any thread. 0, or MITOGEN_ERR_MEMORY. */
+int images_open(struct router *router, const char *image, const char *path);
+void images_close(struct router *router);
+
+/* Calls done once, maybe at once; zeroed but for what was asked. platform: a name of module/platform.h,
+ * that lives for ever. */
+void images_request(struct router *router, const char *platform, struct image_request *request);
+/* It is not wanted any more. Also after it was done, or if it is zeroed. */
+void images_cancel(struct image_request *request);
