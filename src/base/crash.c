@@ -83,8 +83,6 @@ void crash_enable(const char *name)
 	struct sigaction before;
 
 	snprintf(who, sizeof(who), "%s", name);
-	if (is_enabled)
-		return;
 	is_enabled = true;
 	backtrace_prepare();
 	sigfillset(&action.sa_mask);

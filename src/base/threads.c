@@ -20,7 +20,7 @@
 
 #define ANSWER_MS 200
 
-static bool is_enabled, has_handler;
+static bool has_handler;
 static pid_t asked; /* atomic: the thread that is to answer, 0: none; it takes this back */
 static struct backtrace answer;
 static sem_t answered;
@@ -45,15 +45,13 @@ void threads_enable(void)
 	struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_RESTART};
 	struct sigaction before;
 
-	if (is_enabled)
-		return;
-	is_enabled = true;
+	if (sigaction(THREADS_SIGNAL, NULL, &before) < 0 ||
+	    (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN))
+		return; /* the program's, or ours already */
 	sem_init(&answered, 0, 0);
 	backtrace_prepare();
 	sigfillset(&action.sa_mask);
-	if (sigaction(THREADS_SIGNAL, NULL, &before) == 0 &&
-	    (before.sa_handler == SIG_DFL || before.sa_handler == SIG_IGN))
-		has_handler = sigaction(THREADS_SIGNAL, &action, NULL) == 0;
+	has_handler = sigaction(THREADS_SIGNAL, &action, NULL) == 0;
 }
 
 void threads_enter(void)

@@ -232,6 +232,17 @@ def test_a_crash_of_the_broker_thread(scenario, program):
     assert {"crash_broker", "broker_call_out"} < set(functions(program("hangs"), frames))
 
 
+@by_itself
+def test_a_crash_of_a_copy(scenario, program):
+    """Also of a second router's, when the program that is copied has asked for it before."""
+    found = traces(scenario("hangs", "crash_in_a_copy", MITOGEN_TRACE_CRASHES="1"))
+    for name in ("fork.1", "fork.2"):
+        assert [line.split(" in ")[0] for line in found[name] if "SIGSEGV" in line] == [
+            f"mitogen: {name}: SIGSEGV at 0x0"
+        ] * 2
+        assert "write_nowhere" in functions(program("hangs"), found[name])
+
+
 def test_a_handler_set_later_counts(scenario):
     assert scenario("hangs", "crash_handled", MITOGEN_TRACE_CRASHES="1") == ""
 

@@ -242,6 +242,17 @@ static void crash_handled(void)
 		       "exited with status 111");
 }
 
+static void crash_in_a_copy(void)
+{
+	mitogen_router here = mitogen_router_new(&err, .fork_server = true);
+
+	for (int i = 0; i < 2; i++)
+		EXPECT_FAILURE(
+			mitogen_call(mitogen_fork(here, &err), crash, NULL, &err, "write_nowhere"),
+			MITOGEN_ERR_LOST, "was killed by SIGSEGV");
+	mitogen_router_close(here);
+}
+
 /* In the process itself. */
 static void crash_here(void)
 {
@@ -261,6 +272,12 @@ int main(int argc, char **argv)
 		{NULL, NULL},
 	};
 
+	if (argc > 1 && strcmp(argv[1], "crash_in_a_copy") == 0) { /* while there is one thread */
+		mitogen_init(argc, argv);
+		for (int i = 0; i < 2; i++)
+			crash_in_a_copy();
+		return 0;
+	}
 	if (argc > 1 && strcmp(argv[1], "waits_with_handlers") == 0) {
 		signal(SIGUSR1, own_handler);
 		argv[1] = (char *)(uintptr_t) "waits";
