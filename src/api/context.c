@@ -273,24 +273,6 @@ static int wait_for(struct api_router *api, struct context *context, enum contex
 	return r;
 }
 
-int mitogen_context_wait(mitogen_context handle, mitogen_error *err)
-{
-	struct context *context = NULL;
-	int r = 0;
-	struct api_router *api = api_lock_context(handle, &context, err, &r);
-
-	if (!api)
-		return r;
-	r = api_check_wait(api, err);
-	if (r < 0) {
-		api_unlock(api);
-		return r;
-	}
-	r = wait_for(api, context, CONTEXT_READY, handle.within_ms, err);
-	api_unpin(api);
-	return r;
-}
-
 typedef int ask_function(struct router *router, const struct context *context,
 			 const struct call_target *target, mitogen_error *err);
 
@@ -354,26 +336,6 @@ static int ask_to_end(struct api_router *api, mitogen_context handle, struct con
 	return 0;
 }
 
-int mitogen_context_shutdown(mitogen_context handle, mitogen_error *err)
-{
-	struct context *context = NULL;
-	int r = 0;
-	struct api_router *api = api_lock_context(handle, &context, err, &r);
-
-	if (!api)
-		return r;
-	r = api_check_wait(api, err);
-	if (r == 0)
-		r = ask_to_end(api, handle, &context, err);
-	if (r < 0) {
-		api_unlock(api);
-		return r;
-	}
-	r = wait_for(api, context, CONTEXT_GONE, handle.within_ms, err);
-	api_unpin(api);
-	return r;
-}
-
 /* As ask_to_end, until it has let go. */
 static int ask_to_let_go(struct api_router *api, mitogen_context handle,
 			 struct context **ret_context, mitogen_error *err)
@@ -397,7 +359,11 @@ static int ask_to_let_go(struct api_router *api, mitogen_context handle,
 	return failure.code;
 }
 
-int mitogen_context_detach(mitogen_context handle, mitogen_error *err)
+/* Asks, unless ask is NULL, and waits for what comes of it. */
+static int wait_after(mitogen_context handle,
+		      int (*ask)(struct api_router *api, mitogen_context handle,
+				 struct context **ret_context, mitogen_error *err),
+		      enum context_state state, mitogen_error *err)
 {
 	struct context *context = NULL;
 	int r = 0;
@@ -406,13 +372,28 @@ int mitogen_context_detach(mitogen_context handle, mitogen_error *err)
 	if (!api)
 		return r;
 	r = api_check_wait(api, err);
-	if (r == 0)
-		r = ask_to_let_go(api, handle, &context, err);
+	if (r == 0 && ask)
+		r = ask(api, handle, &context, err);
 	if (r < 0) {
 		api_unlock(api);
 		return r;
 	}
-	r = wait_for(api, context, CONTEXT_LOST, handle.within_ms, err);
+	r = wait_for(api, context, state, handle.within_ms, err);
 	api_unpin(api);
 	return r;
+}
+
+int mitogen_context_wait(mitogen_context context, mitogen_error *err)
+{
+	return wait_after(context, NULL, CONTEXT_READY, err);
+}
+
+int mitogen_context_shutdown(mitogen_context context, mitogen_error *err)
+{
+	return wait_after(context, ask_to_end, CONTEXT_GONE, err);
+}
+
+int mitogen_context_detach(mitogen_context context, mitogen_error *err)
+{
+	return wait_after(context, ask_to_let_go, CONTEXT_LOST, err);
 }

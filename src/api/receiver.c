@@ -6,6 +6,7 @@
 #include "api/handle.h"
 #include "api/port.h"
 #include "api/select.h"
+#include "api/take.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/sys.h"
@@ -26,27 +27,22 @@ mitogen_receiver receiver_handle(const struct api_router *api, const struct rece
 	return (mitogen_receiver){.router = api->ref, .ref = receiver->by_ref.key};
 }
 
-static int fail_closed(mitogen_receiver handle, mitogen_error *err)
+static struct latch *find_latch(const struct api_router *api, uint32_t ref)
 {
-	if (handle.ref == 0)
-		return api_fail_none(err, "receiver");
-	return error_set(err, MITOGEN_ERR_CLOSED, "the receiver is closed");
+	const struct receiver *receiver =
+		receiver_find(api, (mitogen_receiver){.router = api->ref, .ref = ref});
+
+	return receiver ? receiver->latch : NULL;
 }
+
+static const struct take_kind kind = {"receiver", find_latch};
 
 struct latch *receiver_latch(struct api_router *api, mitogen_receiver handle, mitogen_error *err,
 			     int *ret_code)
 {
-	struct latch *latch = NULL;
-	struct receiver *receiver;
-
-	broker_lock(&api->router->broker);
-	receiver = receiver_find(api, handle);
-	if (receiver)
-		latch = latch_ref(receiver->latch);
-	broker_unlock(&api->router->broker);
-	if (latch)
-		return latch;
-	*ret_code = fail_closed(handle, err);
+	if (handle.ref == 0 || handle.router == api->ref)
+		return take_latch(api, &kind, handle.ref, err, ret_code);
+	*ret_code = take_fail(&kind, handle.ref, err);
 	return NULL;
 }
 
@@ -135,7 +131,7 @@ static mitogen_sender sender_of(mitogen_receiver handle, const mitogen_port_opti
 		return sender;
 	receiver = receiver_find(api, handle);
 	if (!receiver)
-		fail_closed(handle, err);
+		take_fail(&kind, handle.ref, err);
 	else if ((!options && receiver->has_port) ||
 		 open_port(receiver, options ? options : &defaults, err) == 0)
 		sender = (mitogen_sender){.router = api->ref,
@@ -160,67 +156,15 @@ mitogen_sender mitogen_receiver_listen_with(mitogen_receiver receiver,
 
 /* ---- Taking from it ---- */
 
-int receiver_take(const struct api_router *api, struct latch *latch, mitogen_message **ret,
-		  int timeout_ms, const char *closed, mitogen_error *err)
-{
-	struct mitogen_message *m = NULL;
-	int r = timeout_ms > 0 ? api_check_wait(api, err) : 0;
-
-	if (r < 0) {
-		latch_unref(latch);
-		return r;
-	}
-	r = latch_get(latch, timeout_ms > 0 ? clock_deadline(timeout_ms) : 0, &m);
-	latch_unref(latch);
-	if (r == LATCH_CLOSED)
-		return error_set(err, MITOGEN_ERR_CLOSED, "%s", closed);
-	if (r == LATCH_JOINED)
-		return error_set(err, MITOGEN_ERR_USAGE,
-				 "the receiver is in a select: its messages come from there");
-	if (r == LATCH_MESSAGE) {
-		mitogen_message_unref(*ret);
-		*ret = m;
-	}
-	return r;
-}
-
-int receiver_poll(struct latch *latch, mitogen_error *err)
-{
-	int fd = latch_event_fd(latch);
-
-	latch_unref(latch);
-	return fd >= 0 ? fd : error_set_errno(err, "cannot make a descriptor to poll");
-}
-
 int mitogen_receiver_get(mitogen_receiver handle, mitogen_message **ret, int timeout_ms,
 			 mitogen_error *err)
 {
-	int r = 0;
-	struct api_router *api = api_pin(handle.router, err, &r);
-	struct latch *latch;
-
-	if (!api)
-		return r;
-	latch = receiver_latch(api, handle, err, &r);
-	if (latch)
-		r = receiver_take(api, latch, ret, timeout_ms, "the receiver is closed", err);
-	api_unpin(api);
-	return r;
+	return take_message(handle.router, &kind, handle.ref, ret, timeout_ms, err);
 }
 
 int mitogen_receiver_fd(mitogen_receiver handle, mitogen_error *err)
 {
-	int r = 0;
-	struct api_router *api = api_pin(handle.router, err, &r);
-	struct latch *latch;
-
-	if (!api)
-		return r;
-	latch = receiver_latch(api, handle, err, &r);
-	if (latch)
-		r = receiver_poll(latch, err);
-	api_unpin(api);
-	return r;
+	return take_fd(handle.router, &kind, handle.ref, err);
 }
 
 /* ---- The end ---- */

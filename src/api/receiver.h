@@ -37,10 +37,6 @@ void receiver_put(struct inbox *inbox, struct mitogen_message *m);
 /* Closes and frees it; what was in it is dropped. */
 void receiver_drop(struct api_router *api, struct receiver *receiver);
 
-/* Public get and fd of a latch, whose reference they take. No lock held. closed: what to say if it is. */
-int receiver_take(const struct api_router *api, struct latch *latch, mitogen_message **ret,
-		  int timeout_ms, const char *closed, mitogen_error *err);
-int receiver_poll(struct latch *latch, mitogen_error *err);
 /* A reference to its latch; NULL with err and *ret_code set. Takes the router lock. */
 struct latch *receiver_latch(struct api_router *api, mitogen_receiver receiver, mitogen_error *err,
 			     int *ret_code);

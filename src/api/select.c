@@ -5,6 +5,7 @@
 
 #include "api/handle.h"
 #include "api/receiver.h"
+#include "api/take.h"
 #include "base/error.h"
 #include "base/sys.h"
 #include "core/latch.h"
@@ -23,29 +24,14 @@ static struct select *find(const struct api_router *api, uint32_t ref)
 	return node ? MAP_OWNER(node, struct select, by_ref) : NULL;
 }
 
-static int fail_closed(mitogen_select handle, mitogen_error *err)
+static struct latch *find_latch(const struct api_router *api, uint32_t ref)
 {
-	if (handle.ref == 0)
-		return api_fail_none(err, "select");
-	return error_set(err, MITOGEN_ERR_CLOSED, "the select is closed");
+	const struct select *select = find(api, ref);
+
+	return select ? select->latch : NULL;
 }
 
-/* A reference; NULL with err and *ret_code set. Takes the router lock. */
-static struct latch *latch_of(struct api_router *api, mitogen_select handle, mitogen_error *err,
-			      int *ret_code)
-{
-	struct latch *latch = NULL;
-	struct select *select;
-
-	broker_lock(&api->router->broker);
-	select = find(api, handle.ref);
-	if (select)
-		latch = latch_ref(select->latch);
-	broker_unlock(&api->router->broker);
-	if (!latch)
-		*ret_code = fail_closed(handle, err);
-	return latch;
-}
+static const struct take_kind kind = {"select", find_latch};
 
 mitogen_select mitogen_select_new(mitogen_router router, mitogen_error *err)
 {
@@ -95,7 +81,7 @@ static struct api_router *lock_both(mitogen_select handle, mitogen_receiver memb
 	if (*ret_select && *ret_receiver)
 		return api;
 	if (!*ret_select)
-		*ret_code = fail_closed(handle, err);
+		*ret_code = take_fail(&kind, handle.ref, err);
 	else if (member.router != handle.router)
 		*ret_code = error_set(err, MITOGEN_ERR_USAGE,
 				      "the receiver is of another router than the select");
@@ -158,32 +144,12 @@ int mitogen_select_remove(mitogen_select handle, mitogen_receiver member, mitoge
 int mitogen_select_get(mitogen_select handle, mitogen_message **ret, int timeout_ms,
 		       mitogen_error *err)
 {
-	int r = 0;
-	struct api_router *api = api_pin(handle.router, err, &r);
-	struct latch *latch;
-
-	if (!api)
-		return r;
-	latch = latch_of(api, handle, err, &r);
-	if (latch)
-		r = receiver_take(api, latch, ret, timeout_ms, "the select is closed", err);
-	api_unpin(api);
-	return r;
+	return take_message(handle.router, &kind, handle.ref, ret, timeout_ms, err);
 }
 
 int mitogen_select_fd(mitogen_select handle, mitogen_error *err)
 {
-	int r = 0;
-	struct api_router *api = api_pin(handle.router, err, &r);
-	struct latch *latch;
-
-	if (!api)
-		return r;
-	latch = latch_of(api, handle, err, &r);
-	if (latch)
-		r = receiver_poll(latch, err);
-	api_unpin(api);
-	return r;
+	return take_fd(handle.router, &kind, handle.ref, err);
 }
 
 /* ---- The end ---- */
