@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -94,6 +95,8 @@ static int child(void *argument)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 #endif
 	attempt->stage = SPAWN_FORK;
+	if (spawn->terminal_fd > 0 && ioctl(spawn->terminal_fd, TIOCSCTTY, 0) < 0)
+		goto failed;
 #ifdef SHARES_DESCRIPTORS
 	if (attempt->shares && leave_descriptors(spawn) < 0)
 		goto failed;

@@ -16,6 +16,7 @@ struct spawn {
 	const char *cwd;                    /* NULL: ours */
 	int stdin_fd, stdout_fd, stderr_fd; /* at least 3, close-on-exec; stay the caller's */
 	bool session;                       /* a session of its own; otherwise a process group */
+	int terminal_fd;   /* the session's controlling terminal, as stdin_fd; 0: it has none */
 	bool dies_with_us; /* SIGKILL when the calling thread ends (Linux; elsewhere nothing) */
 	bool alone; /* it needs no other descriptors: those above all three do not slow this down */
 	bool scripts; /* what has no known format is given to /bin/sh, as shells do */

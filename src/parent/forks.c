@@ -275,6 +275,7 @@ int forks_start(struct router *router, struct process *process,
 	process_entrust(process, &keeper, forked, ended);
 	list_append(&forks->requests, &forked->start.link);
 	ret->pid = 0;
+	ret->terminal = PTY_NONE;
 	flush(forks);
 	return 0;
 }

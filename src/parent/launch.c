@@ -141,14 +141,20 @@ int launch(struct launcher **launcher, const struct launch_command *command,
 		.dies_with_us = true,
 	};
 	int ours[LAUNCH_PIPES], theirs[LAUNCH_PIPES], r;
+	struct pty terminal = PTY_NONE;
 	enum spawn_stage stage;
 	pid_t pid;
 
 	if (!*launcher)
 		*launcher = new_launcher();
+	if (command->terminal && pty_open(&terminal) < 0)
+		return error_set_errno(err, "cannot make a terminal to ask on");
 	r = launch_connect(ours, theirs, err);
-	if (r < 0)
+	if (r < 0) {
+		pty_close(&terminal);
 		return r;
+	}
+	spawn.terminal_fd = terminal.slave;
 	if (*launcher)
 		move_down(*launcher, theirs);
 	spawn.stdin_fd = theirs[0];
@@ -160,9 +166,11 @@ int launch(struct launcher **launcher, const struct launch_command *command,
 	close_theirs(*launcher, theirs);
 	if (r < 0) {
 		launch_close(ours);
+		pty_close(&terminal);
 		return r;
 	}
 	ret->pid = pid;
+	ret->terminal = terminal;
 	memcpy(ret->fds, ours, sizeof(ours));
 	return 0;
 }

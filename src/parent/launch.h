@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Running the command of a method with pipes to and from it. */
+/* Running the command of a method with pipes to and from it, and a terminal if it asks on one. */
 #pragma once
 
 #include <mitogen/types.h>
+#include <stdbool.h>
 #include <sys/types.h>
+
+#include "base/pty.h"
 
 /* What is to be run so that a child answers on its standard input and output. */
 struct launch_command {
-	char *path;  /* sys.free */
-	char **argv; /* NULL-terminated; both the array and the strings with sys.free */
+	char *path;    /* sys.free */
+	char **argv;   /* NULL-terminated; both the array and the strings with sys.free */
+	bool terminal; /* it has one of its own, to ask on, beside the pipes */
 };
 
 /* A child and we are connected by pipes: to its standard input, from its standard output, and from its
@@ -20,6 +24,7 @@ struct launcher;
 struct launched {
 	pid_t pid;
 	int fds[LAUNCH_PIPES]; /* our ends */
+	struct pty terminal;   /* or PTY_NONE */
 };
 
 /* Makes them. 0, or a negative code with err set. */

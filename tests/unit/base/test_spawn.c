@@ -17,6 +17,7 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/pty.h"
 #include "base/spawn.h"
 #include "base/sys.h"
 
@@ -215,6 +216,47 @@ static void assert_fails(const char *path, struct spawn spawn, int error, enum s
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* it was reaped */
 }
 
+static void with_a_terminal_of_its_own(void **state)
+{
+	static const char expected[] = "typed\r\nshown\r\n"; /* the first is the echo */
+	struct pty pty;
+	char data[32];
+	size_t size = 0;
+
+	(void)state;
+	assert_int_equal(pty_open(&pty), 0);
+	assert_int_equal(write(pty.master, "typed\n", 6), 6);
+	assert_int_equal(run_shell("read word </dev/tty; echo $word; echo shown >/dev/tty",
+				   (struct spawn){.session = true, .terminal_fd = pty.slave}),
+			 0);
+	assert_string_equal(printed, "typed\n");
+	while (size < strlen(expected)) {
+		ssize_t n = read(pty.master, data + size, sizeof(data) - size);
+
+		assert_true(n > 0);
+		size += (size_t)n;
+	}
+	assert_memory_equal(data, expected, size);
+	pty_close(&pty);
+}
+
+static void what_cannot_be_its_terminal(void **state)
+{
+	enum spawn_stage stage;
+	int null = fd_move_high(open("/dev/null", O_RDWR | O_CLOEXEC));
+
+	(void)state;
+	assert_int_equal(run((struct spawn){.path = "/bin/sh",
+					    .argv = (char *[]){sh, NULL},
+					    .session = true,
+					    .terminal_fd = null},
+			     &stage),
+			 -1);
+	assert_int_equal(errno, ENOTTY);
+	assert_int_equal(stage, SPAWN_FORK);
+	fd_close(null);
+}
+
 static void the_reason_comes_back(void **state)
 {
 	(void)state;
@@ -332,6 +374,8 @@ int main(void)
 		cmocka_unit_test(what_is_close_on_exec_is_closed),
 		cmocka_unit_test(signals_are_reset),
 		cmocka_unit_test(of_a_group_or_session_of_its_own),
+		cmocka_unit_test(with_a_terminal_of_its_own),
+		cmocka_unit_test(what_cannot_be_its_terminal),
 		cmocka_unit_test(the_reason_comes_back),
 		cmocka_unit_test(scripts_without_a_first_line),
 		cmocka_unit_test(without_memory_for_a_script),
@@ -340,6 +384,7 @@ int main(void)
 		ALONE(what_is_close_on_exec_is_closed),
 		ALONE(signals_are_reset),
 		ALONE(of_a_group_or_session_of_its_own),
+		ALONE(with_a_terminal_of_its_own),
 		ALONE(the_reason_comes_back),
 		ALONE(scripts_without_a_first_line),
 		cmocka_unit_test(found_in_the_path),

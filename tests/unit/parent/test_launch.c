@@ -2,7 +2,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -12,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/pty.h"
 #include "base/sys.h"
 #include "parent/launch.h"
 
@@ -19,7 +22,8 @@ static char sh[] = "sh", dash_c[] = "-c";
 static char greeting[] = "GREETING=hello";
 static char *environment[] = {greeting, NULL};
 static struct launcher *launcher;
-static int next_fd; /* the lowest free one: the same afterwards, if nothing is left */
+static bool terminal; /* do they get one? */
+static int next_fd;   /* the lowest free one: the same afterwards, if nothing is left */
 
 static int lowest_free(void)
 {
@@ -40,6 +44,7 @@ static int teardown(void **state)
 {
 	(void)state;
 	sys.pipe2 = pipe2;
+	terminal = false;
 	launcher_free(TAKE_PTR(launcher));
 	return lowest_free() == next_fd ? 0 : -1;
 }
@@ -50,6 +55,7 @@ static int run(const char *path, char *script, struct launched *ret, mitogen_err
 					 .argv = calloc(4, sizeof(char *))};
 	int r;
 
+	command.terminal = terminal;
 	command.argv[0] = sys_strdup(sh);
 	command.argv[1] = sys_strdup(dash_c);
 	command.argv[2] = sys_strdup(script);
@@ -70,6 +76,18 @@ static const char *read_all(int fd)
 	return out;
 }
 
+static const char *read_line(int fd)
+{
+	static char out[256];
+	size_t size = 0;
+
+	do
+		assert_int_equal(read(fd, out + size, 1), 1);
+	while (out[size++] != '\n');
+	out[size] = '\0';
+	return out;
+}
+
 static void a_program_between_pipes(void **state)
 {
 	struct launched launched;
@@ -81,6 +99,7 @@ static void a_program_between_pipes(void **state)
 	assert_int_equal(write(launched.fds[0], "word\n", 5), 5);
 	assert_string_equal(read_all(launched.fds[1]), "hello word\n");
 	assert_string_equal(read_all(launched.fds[2]), "oops\n");
+	assert_int_equal(launched.terminal.master, -1);
 	assert_int_equal(waitpid(launched.pid, &status, 0), launched.pid);
 	assert_int_equal(status, 0);
 	launch_close(launched.fds);
@@ -100,6 +119,25 @@ static void a_session_of_its_own(void **state)
 	assert_int_equal(waitpid(launched.pid, &status, 0), launched.pid);
 }
 
+static void a_terminal_beside_the_pipes(void **state)
+{
+	struct launched launched;
+	char script[] = "read line </dev/tty; echo \"$line\"; sleep 1000";
+	int status;
+
+	(void)state;
+	terminal = true;
+	assert_int_equal(run("/bin/sh", script, &launched, NULL), 0);
+	assert_int_equal(write(launched.terminal.master, "word\n", 5), 5);
+	assert_string_equal(read_line(launched.fds[1]), "word\n");
+	assert_int_equal(fcntl(launched.terminal.slave, F_GETFD), FD_CLOEXEC);
+	pty_close(&launched.terminal); /* hangs up */
+	assert_int_equal(waitpid(launched.pid, &status, 0), launched.pid);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGHUP);
+	launch_close(launched.fds);
+}
+
 static void what_cannot_run_is_explained(void **state)
 {
 	struct launched launched = {.pid = 7};
@@ -114,6 +152,7 @@ static void what_cannot_run_is_explained(void **state)
 	assert_int_equal(run("/etc/passwd", script, &launched, &err), MITOGEN_ERR_SYSTEM);
 	assert_string_equal(err.text,
 			    "cannot run /etc/passwd: Permission denied; it is not an ELF program");
+	terminal = true;
 	assert_int_equal(run("/nonexistent", script, &launched, NULL), MITOGEN_ERR_SYSTEM);
 }
 
@@ -135,8 +174,9 @@ static void too_few_descriptors(void **state)
 
 	(void)state;
 	sys.pipe2 = few_pipes;
-	for (int count = 0; count < LAUNCH_PIPES; count++) {
-		pipes_left = count;
+	for (int count = 0; count < 2 * LAUNCH_PIPES; count++) {
+		pipes_left = count / 2;
+		terminal = count % 2;
 		assert_int_equal(run("/bin/sh", script, &launched, &err), MITOGEN_ERR_SYSTEM);
 		assert_string_equal(err.text, "cannot make a pipe: Too many open files");
 		launcher_free(TAKE_PTR(launcher));
@@ -206,6 +246,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_program_between_pipes, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_session_of_its_own, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_terminal_beside_the_pipes, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_cannot_run_is_explained, setup, teardown),
 		cmocka_unit_test_setup_teardown(too_few_descriptors, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_a_child_gets, setup, teardown),
