@@ -8,7 +8,6 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/environment.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -21,27 +20,29 @@
 #include "core/router.h"
 #include "parent/child_config.h"
 #include "parent/detach.h"
-#include "parent/image.h"
 #include "parent/launch.h"
+#include "parent/login.h"
 #include "parent/output.h"
 #include "parent/route_monitor.h"
+#include "parent/start_failure.h"
 #include "wire/bootstrap.h"
 #include "wire/utf8.h"
 
 #define STATUS_GRACE_MS 250 /* after the stream has ended, for the exit status */
-#define LOADER_FAILED   127 /* what a program exits with whose libraries are missing */
 #define NAME_MAX_SIZE   200 /* of one part of a path */
 
 enum state {
-	STARTING, /* the broker will spawn it */
-	BOOTING,  /* until it prints BOOTSTRAP_READY */
+	STARTING,   /* the broker will spawn it */
+	LOGGING_IN, /* until the first stage answers, if there is one */
+	BOOTING,    /* until the image prints BOOTSTRAP_READY */
 	UP,
 	LOSING, /* the stream has ended, the reason is not known yet */
 	ENDING, /* the context is lost; the process remains to be reaped */
 	ENDED,
 };
 
-static const char *const state_names[] = {"starting", "booting", "up", "losing", "ending", "ended"};
+static const char *const state_names[] = {"starting", "logging in", "booting", "up",
+					  "losing",   "ending",     "ended"};
 
 struct connection {
 	enum state state;
@@ -51,12 +52,12 @@ struct connection {
 	const struct connect_method *method;
 	struct connect_options options; /* its strings are ours */
 	struct id_block ids;
-	char **environment; /* of the program that called us, when it did */
 
 	struct task start, shutdown;
 	struct neighbour neighbour;
 	struct process process;
 	struct output output; /* what it prints */
+	struct login *login;  /* NULL: the image is run at once */
 	struct timer timer;   /* of the state */
 	struct closing closing;
 	struct mitogen_message *connect_call; /* answered when it is up, or NULL */
@@ -65,7 +66,7 @@ struct connection {
 
 	char stream_end[128]; /* why the stream ended; "" for a plain end of file */
 	int status;           /* when the process has ended */
-	bool has_status, is_asked_to_end;
+	bool has_status, is_asked_to_end, was_killed;
 };
 
 static void set_state(struct connection *connection, enum state state)
@@ -87,6 +88,14 @@ static void set_timer(struct connection *connection, int timeout_ms)
 
 /* ---- The end ---- */
 
+/* Everything that was printed up to now. */
+static void drain_output(struct connection *connection)
+{
+	if (connection->login)
+		tool_drain(&connection->login->tool);
+	output_drain(&connection->output);
+}
+
 static void answer_shutdown_calls(struct connection *connection)
 {
 	struct list *node;
@@ -99,6 +108,15 @@ static void answer_shutdown_calls(struct connection *connection)
 	}
 }
 
+static void free_connection(struct connection *connection)
+{
+	if (!connection)
+		return;
+	connect_options_clear(connection->method, &connection->options);
+	sys.free(connection->login);
+	sys.free(connection);
+}
+
 static void destroy(struct closing *closing)
 {
 	struct connection *connection = LIST_OWNER(closing, struct connection, closing);
@@ -107,10 +125,8 @@ static void destroy(struct closing *closing)
 	answer_shutdown_calls(connection);
 	connection->context->connection = NULL;
 	context_set_state(router, connection->context, CONTEXT_GONE, NULL);
-	sys.free((char *)(uintptr_t)connection->options.image);
-	sys.free(connection->environment);
 	router_remove_resident(router, &connection->resident);
-	sys.free(connection);
+	free_connection(connection);
 }
 
 static void finish_if_over(struct connection *connection)
@@ -121,6 +137,8 @@ static void finish_if_over(struct connection *connection)
 	timer_cancel(&connection->timer);
 	list_remove(&connection->start.link);
 	list_remove(&connection->shutdown.link);
+	if (connection->login)
+		login_close(connection->login);
 	output_clear(&connection->output);
 	broker_close_later(broker_of(connection), &connection->closing);
 }
@@ -147,6 +165,8 @@ static void lose(struct connection *connection, const mitogen_error *error)
 	error_set_where(&placed, connection->context->path, NULL);
 	route_monitor_lose(connection->router, &connection->neighbour, &placed);
 	neighbour_close(&connection->neighbour);
+	if (connection->login) /* who is not ours to kill hears that we hang up */
+		login_close(connection->login);
 	context_set_state(connection->router, connection->context, CONTEXT_LOST, &placed);
 	answer_connect_call(connection, &placed);
 	detach_answer(&connection->detach, connection->router, &placed);
@@ -156,47 +176,37 @@ static void lose(struct connection *connection, const mitogen_error *error)
 	finish_if_over(connection);
 }
 
-/* Why it did not come up, as far as its end tells. */
-static void describe_failed_start(struct connection *connection, const char *end,
-				  mitogen_error *error)
+static struct start_failure start_failure_of(const struct connection *connection)
 {
-	char quote[OUTPUT_LINE_MAX] = "", hint[512] = "";
-	const char *image =
-		connection->method->image ? connection->method->image(&connection->options) : NULL;
-
-	output_quote(&connection->output, quote, sizeof(quote));
-	if (image && connection->has_status && WIFEXITED(connection->status)) {
-		if (WEXITSTATUS(connection->status) == LOADER_FAILED)
-			image_explain(image, hint, sizeof(hint));
-		else if (connection->options.image)
-			snprintf(hint, sizeof(hint),
-				 "; is %.400s the agent, or a program that begins with "
-				 "mitogen_start?",
-				 image);
-		else
-			snprintf(hint, sizeof(hint),
-				 "; is mitogen_start the first thing in its main?");
-	}
-	error_set(error, MITOGEN_ERR_CONNECT, "%s could not be started: its process %s%s%.1024s",
-		  connection->context->path, end, hint, quote);
+	return (struct start_failure){
+		.path = connection->context->path,
+		.method = connection->method,
+		.options = &connection->options,
+		.output = &connection->output,
+		.is_logging_in = connection->login && !connection->login->is_done,
+		.has_status = connection->has_status,
+		.status = connection->status,
+	};
 }
 
 /* Both ends are known, or all that will be: says what happened. */
 static void conclude(struct connection *connection)
 {
 	char end[128];
+	struct start_failure failure;
 	mitogen_error error;
 	bool was_up = connection->context->state == CONTEXT_READY;
 
-	output_drain(&connection->output);
+	drain_output(connection);
 	if (connection->has_status)
 		process_describe(connection->status, end, sizeof(end));
 	else if (connection->stream_end[0])
 		snprintf(end, sizeof(end), "broke the protocol: %.100s", connection->stream_end);
 	else
 		snprintf(end, sizeof(end), "closed its connection");
+	failure = start_failure_of(connection);
 	if (!was_up)
-		describe_failed_start(connection, end, &error);
+		start_failure_end(&failure, end, &error);
 	else if (connection->is_asked_to_end)
 		error_set(&error, MITOGEN_ERR_CLOSED, "the context was shut down");
 	else
@@ -238,24 +248,42 @@ static void process_ended(struct process *process, int status)
 	connection->status = status;
 	if (connection->state < LOSING)
 		stream_drain(&connection->neighbour.stream); /* may tell that the stream ended */
-	output_drain(&connection->output);
+	drain_output(connection);
 	if (connection->state < ENDING)
 		conclude(connection);
 	finish_if_over(connection);
 }
 
+/* It will not come up, as error says. */
+static void abandon(struct connection *connection, const mitogen_error *error)
+{
+	process_signal(&connection->process, SIGKILL, true);
+	lose(connection, error);
+}
+
 static void give_up(struct connection *connection)
 {
-	char quote[OUTPUT_LINE_MAX];
+	struct start_failure failure;
 	mitogen_error error;
 
-	output_drain(&connection->output);
-	output_quote(&connection->output, quote, sizeof(quote));
-	error_set(&error, MITOGEN_ERR_TIMEOUT,
-		  "%s could not be started: it has not answered in %d ms%.1024s",
-		  connection->context->path, connection->options.connect_timeout_ms, quote);
-	process_signal(&connection->process, SIGKILL, true);
-	lose(connection, &error);
+	drain_output(connection);
+	failure = start_failure_of(connection);
+	start_failure_time_out(&failure, &error);
+	abandon(connection, &error);
+}
+
+/* error holds the reason. */
+static void fail_start(struct connection *connection, const mitogen_error *error)
+{
+	struct start_failure failure;
+	mitogen_error whole = *error;
+
+	if (connection->state >= LOSING)
+		return;
+	drain_output(connection);
+	failure = start_failure_of(connection);
+	start_failure_place(&failure, &whole);
+	abandon(connection, &whole);
 }
 
 /* Without asking, or after it did not answer. What is up sees the end of its input. */
@@ -269,12 +297,33 @@ static void end_by_force(struct connection *connection)
 	lose(connection, &error);
 }
 
+/* Its time is over; who is not ours to be killed still hears that the stream and its terminal close. */
+static void kill_process(struct connection *connection)
+{
+	process_signal(&connection->process, SIGKILL, true);
+	connection->was_killed = true;
+	set_timer(connection, connection->options.shutdown_ms);
+}
+
+/* It is somebody else's, and does not heed that we hung up, as when it is stopped. */
+static void leave_process(struct connection *connection)
+{
+	log_write(LOG_WARNING, "%s: process %d cannot be ended by this account, and is left",
+		  connection->context->path, (int)connection->process.pid);
+	detach_process(connection->router, &connection->process);
+	if (connection->state == UP)
+		end_by_force(connection);
+	else
+		finish_if_over(connection);
+}
+
 static void due(struct timer *timer)
 {
 	struct connection *connection = LIST_OWNER(timer, struct connection, timer);
 
 	switch (connection->state) {
 	case STARTING:
+	case LOGGING_IN:
 	case BOOTING:
 		if (connection->is_asked_to_end)
 			end_by_force(connection);
@@ -286,7 +335,10 @@ static void due(struct timer *timer)
 		break;
 	case UP: /* was asked to end */
 	case ENDING:
-		process_signal(&connection->process, SIGKILL, true);
+		if (connection->was_killed)
+			leave_process(connection);
+		else
+			kill_process(connection);
 		break;
 	case ENDED:
 		break;
@@ -368,7 +420,7 @@ static void has_let_go(struct detach *detach)
 
 	if (connection->is_asked_to_end)
 		return; /* which it does all the same */
-	output_drain(&connection->output);
+	drain_output(connection);
 	detach_process(connection->router, &connection->process);
 	detach_answer(detach, connection->router, NULL);
 	error_set(&error, MITOGEN_ERR_CLOSED, "the context was detached");
@@ -395,31 +447,61 @@ void connection_detach_for(struct context *context, struct mitogen_message *m)
 
 /* ---- The beginning ---- */
 
-static ptrdiff_t greeting(struct neighbour *neighbour, const uint8_t *data, size_t size)
+static void come_up(struct connection *connection)
 {
-	struct connection *connection = LIST_OWNER(neighbour, struct connection, neighbour);
-	const uint8_t *newline = memchr(data, '\n', size);
-	size_t length;
-
-	if (!newline) {
-		if (size < OUTPUT_LINE_MAX)
-			return 0;
-		output_add(&connection->output, (const char *)data, size);
-		return (ptrdiff_t)size;
-	}
-	length = (size_t)(newline - data) + 1;
-	if (length != sizeof(BOOTSTRAP_READY) || memcmp(data, BOOTSTRAP_READY, length - 1) != 0) {
-		output_add(&connection->output, (const char *)data, length);
-		return (ptrdiff_t)length;
-	}
-	neighbour->stream.greeting = false;
+	connection->neighbour.stream.greeting = false;
 	if (!connection->is_asked_to_end)
 		timer_cancel(&connection->timer);
 	set_state(connection, UP);
 	output_forward(&connection->output, connection->context->id);
 	answer_connect_call(connection, NULL);
 	context_set_state(connection->router, connection->context, CONTEXT_READY, NULL);
-	return (ptrdiff_t)length;
+}
+
+/* A whole line, with its newline. False: stop. */
+static bool follow_login(struct connection *connection, const char *line, size_t size)
+{
+	struct login *login = connection->login;
+	mitogen_error error;
+
+	switch (login_take_line(login, line, size, &error)) {
+	case LOGIN_GOES_ON:
+		if (login->is_done && connection->state == LOGGING_IN)
+			set_state(connection, BOOTING);
+		return connection->state < LOSING; /* otherwise no image could be had */
+	case LOGIN_COMPLETE:
+		come_up(connection);
+		return true;
+	case LOGIN_FAILED:
+		fail_start(connection, &error);
+		break;
+	}
+	return false;
+}
+
+static bool take_line(struct connection *connection, const char *line, size_t size)
+{
+	if (connection->login)
+		return follow_login(connection, line, size);
+	if (size == sizeof(BOOTSTRAP_READY) && memcmp(line, BOOTSTRAP_READY, size - 1) == 0)
+		come_up(connection);
+	else
+		output_add(&connection->output, line, size);
+	return true;
+}
+
+static ptrdiff_t greeting(struct neighbour *neighbour, const uint8_t *data, size_t size)
+{
+	struct connection *connection = LIST_OWNER(neighbour, struct connection, neighbour);
+	const uint8_t *newline = memchr(data, '\n', size);
+	size_t length = newline ? (size_t)(newline - data) + 1 : size;
+
+	if (newline)
+		return take_line(connection, (const char *)data, length) ? (ptrdiff_t)length : -1;
+	if (size < OUTPUT_LINE_MAX)
+		return 0;
+	output_add(&connection->output, (const char *)data, size);
+	return (ptrdiff_t)size;
 }
 
 /* The line that says it runs was written before anything that it printed since. */
@@ -452,9 +534,9 @@ static int run_command(struct connection *connection, struct launched *ret, mito
 					    &command, error);
 
 	if (r == 0)
-		r = launch(&connection->router->launcher, &command, connection->environment, ret,
-			   error);
-	sys.free(TAKE_PTR(connection->environment));
+		r = launch(&connection->router->launcher, &command, connection->options.environment,
+			   ret, error);
+	connect_options_drop_environment(&connection->options);
 	if (r == 0)
 		log_command(connection, &command, ret->pid);
 	launch_command_clear(&command);
@@ -464,8 +546,7 @@ static int run_command(struct connection *connection, struct launched *ret, mito
 }
 
 /* Watches the descriptors of what was started. */
-static int adopt(struct connection *connection, const struct launched *launched,
-		 mitogen_error *error)
+static int adopt(struct connection *connection, struct launched *launched, mitogen_error *error)
 {
 	const int *fds = launched->fds;
 
@@ -474,9 +555,12 @@ static int adopt(struct connection *connection, const struct launched *launched,
 		launch_close(fds);
 	} else if (output_open(&connection->output, fds[2]) < 0) {
 		error_set_errno(error, "cannot watch what the child prints");
+	} else if (connection->login && login_begin(connection->login, &launched->terminal) < 0) {
+		error_set_errno(error, "cannot watch the terminal of %s", connection->method->name);
 	} else {
 		return 0;
 	}
+	pty_close(&launched->terminal);
 	process_signal(&connection->process, SIGKILL, true);
 	return error->code;
 }
@@ -484,7 +568,7 @@ static int adopt(struct connection *connection, const struct launched *launched,
 static void start(struct task *task)
 {
 	struct connection *connection = LIST_OWNER(task, struct connection, start);
-	struct launched launched;
+	struct launched launched = {.terminal = PTY_NONE};
 	mitogen_error error;
 	int r;
 
@@ -501,9 +585,34 @@ static void start(struct task *task)
 		error_prefix(&error, "%s could not be started: ", connection->context->path);
 		error.code = MITOGEN_ERR_CONNECT;
 		lose(connection, &error);
-		return;
+	} else if (connection->state == STARTING) {
+		set_state(connection, connection->login ? LOGGING_IN : BOOTING);
 	}
-	set_state(connection, BOOTING);
+}
+
+static void login_failed(struct login *login, const mitogen_error *error)
+{
+	fail_start(LIST_OWNER(login->stream, struct connection, neighbour.stream), error);
+}
+
+static void heard(struct output *output, const char *data, size_t size)
+{
+	tool_hear(&LIST_OWNER(output, struct connection, output)->login->tool, data, size);
+}
+
+static void prepare_login(struct connection *connection)
+{
+	*connection->login = (struct login){
+		.router = connection->router,
+		.method = connection->method,
+		.options = &connection->options,
+		.path = connection->context->path,
+		.stream = &connection->neighbour.stream,
+		.output = &connection->output,
+		.failed = login_failed,
+	};
+	login_init(connection->login);
+	connection->output.heard = heard;
 }
 
 /* "local.3", or the name that was asked for, behind our own path. NULL: no memory. */
@@ -530,22 +639,21 @@ static struct connection *new_connection(struct router *router, const struct con
 	struct connection *connection = sys.calloc(1, sizeof(*connection));
 	char *path = make_path(router, method, options->name);
 
-	if (!connection || !path)
+	if (!connection)
+		goto no_path;
+	connection->method = method;
+	if (!path)
 		goto no_path;
 	connection->router = router;
-	connection->method = method;
 	connection->ids = *ids;
-	connection->options = *options;
-	connection->options.shutdown_ms = child_config_end_ms(router, options->shutdown_ms);
-	connection->options.name = NULL;
-	connection->options.environment = NULL;
-	connection->options.image = options->image ? sys_strdup(options->image) : NULL;
 	list_init(&connection->shutdown_calls);
 	detach_init(&connection->detach, has_let_go);
-	connection->environment = options->environment ? environment_copy_of(options->environment)
-						       : environment_copy();
-	if (!connection->environment || (options->image && !connection->options.image))
+	if (method->has_first_stage)
+		connection->login = sys.calloc(1, sizeof(*connection->login));
+	if (connect_options_copy(method, options, &connection->options) < 0 ||
+	    (method->has_first_stage && !connection->login))
 		goto no_path;
+	connection->options.shutdown_ms = child_config_end_ms(router, options->shutdown_ms);
 	connection->context = context_begin(router, ids->first, path);
 	if (!connection->context)
 		goto no_context;
@@ -555,11 +663,7 @@ static struct connection *new_connection(struct router *router, const struct con
 no_path:
 	sys.free(path);
 no_context:
-	if (connection) {
-		sys.free((char *)(uintptr_t)connection->options.image);
-		sys.free(connection->environment);
-	}
-	sys.free(connection);
+	free_connection(connection);
 	return NULL;
 }
 
@@ -601,6 +705,8 @@ int connection_start(struct router *router, const struct connect_method *method,
 	connection->neighbour.stream.greeting = true;
 	output_init(&connection->output, router);
 	connection->output.before_read = look_for_ready;
+	if (connection->login)
+		prepare_login(connection);
 	connection->process.pidfd.fd = -1;
 	connection->start.run = start;
 	connection->shutdown.run = shutdown_task;

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "parent/connect_options.h"
 #include "wire/bootstrap.h"
 
 struct context;
@@ -19,19 +20,6 @@ struct method_option;
 struct mitogen_message;
 struct process;
 struct router;
-
-struct connect_options {
-	const char *name;         /* the last part of the path; NULL: made from the method */
-	const char *image;        /* the program; NULL: this one */
-	char *const *environment; /* that it gets; NULL: ours, of now */
-	int connect_timeout_ms;
-	int shutdown_ms;
-	bool fork_server; /* the child gets one */
-	const char
-		*platform; /* of the target, if it is known from before: "linux-x86_64"; or NULL */
-	const void
-		*own; /* the method's public struct, with options for itself; NULL: it has none */
-};
 
 enum tool_says {
 	TOOL_NOTHING, /* of interest */
@@ -75,13 +63,14 @@ struct connect_method {
 	/* The image that runs, for what to say when it does not; NULL: not ours to know. */
 	const char *(*image)(const struct connect_options *options);
 	/* TOOL_ASKS: *ret_answer, lent, is typed, on the terminal or, if the tool asked elsewhere, on its
-	 * standard input. TOOL_FAILED: err is set, the tool is ended. Broker thread. NULL: it says nothing
+	 * standard input. TOOL_FAILED: err is set, as for explain; the tool is ended. Broker thread. NULL: it says nothing
 	 * of interest. */
 	enum tool_says (*listen)(const struct connect_options *options, struct tool_memory *memory,
 				 const struct tool_line *line, const char **ret_answer,
 				 mitogen_error *err);
-	/* The tool has ended before the first stage answered: err says so in general, and may be replaced by
-	 * what output (the last lines, escaped, " | " between them) and the wait status tell. NULL: it says enough. */
+	/* The tool has ended before the first stage answered: err, "ssh exited with status 255", may be
+	 * replaced by what output (the last lines, escaped, " | " between them) and the wait status tell. The
+	 * path goes before it, the output after it. NULL: it says enough. */
 	void (*explain)(const struct connect_options *options, const char *output, int status,
 			mitogen_error *err);
 };

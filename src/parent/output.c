@@ -175,6 +175,8 @@ static bool read_some(struct output *output, size_t *ret_size)
 
 	if (n > 0) {
 		output_add(output, data, (size_t)n);
+		if (output->context_id == 0 && output->heard)
+			output->heard(output, data, (size_t)n);
 		*ret_size = (size_t)n;
 		return true;
 	}

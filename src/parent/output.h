@@ -25,6 +25,8 @@ struct output {
 	/* Called before a read as long as lines are kept: what was sent before the bytes that are
 	 * there may end that, or close the output. May be NULL. */
 	void (*before_read)(struct output *output);
+	/* Bytes that came through the pipe, as long as lines are kept. May be NULL. */
+	void (*heard)(struct output *output, const char *data, size_t size);
 };
 
 void output_init(struct output *output, struct router *router);
