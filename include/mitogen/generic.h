@@ -53,6 +53,16 @@ static inline void mitogen_auto_writer(mitogen_writer **w)
 	mitogen_local_with(MITOGEN_VIA(via), MITOGEN_OPTIONS(mitogen_local_options, __VA_ARGS__))
 #define mitogen_fork(via, ...)                                                                     \
 	mitogen_fork_with(MITOGEN_VIA(via), MITOGEN_OPTIONS(mitogen_fork_options, __VA_ARGS__))
+#define mitogen_ssh(via, ...)                                                                       \
+	mitogen_ssh_with(MITOGEN_VIA(via), MITOGEN_OPTIONS(mitogen_ssh_options, __VA_ARGS__))
+#define mitogen_sudo(via, ...)                                                                       \
+	mitogen_sudo_with(MITOGEN_VIA(via), MITOGEN_OPTIONS(mitogen_sudo_options, __VA_ARGS__))
+#define mitogen_su(via, ...)                                                                       \
+	mitogen_su_with(MITOGEN_VIA(via), MITOGEN_OPTIONS(mitogen_su_options, __VA_ARGS__))
+#define mitogen_doas(via, ...)                                                                       \
+	mitogen_doas_with(MITOGEN_VIA(via), MITOGEN_OPTIONS(mitogen_doas_options, __VA_ARGS__))
+#define mitogen_connect(via, method, options, err)                                                 \
+	mitogen_connect_with(MITOGEN_VIA(via), (method), (options), (err))
 #define mitogen_exec(context, argv, receiver, tag, ...)                                            \
 	mitogen_exec_with((context), (argv), (receiver), (tag),                                    \
 			  MITOGEN_OPTIONS(mitogen_exec_options, __VA_ARGS__))

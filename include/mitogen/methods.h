@@ -92,3 +92,13 @@ typedef struct mitogen_doas_options {
 	const char *password;  /* of who asks; none: doas must not ask */
 	const char *doas_path; /* "doas" */
 } mitogen_doas_options;
+
+typedef struct mitogen_option_info { /* about an option, as mitogen_option_at has it */
+	const char *name;            /* "port" */
+	const char *value;           /* how to call what is given for it: "NUMBER" */
+	const char *help;            /* a line: what it is for */
+	bool is_flag;                /* its name alone means yes */
+	bool is_list;                /* each text adds an item */
+	bool is_secret;
+	bool is_needed;
+} mitogen_option_info;

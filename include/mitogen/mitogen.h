@@ -188,6 +188,37 @@ mitogen_context mitogen_local_with(mitogen_context via, const mitogen_local_opti
  * with _exit, as exit would run what the program has registered with atexit. */
 mitogen_context mitogen_fork_with(mitogen_context via, const mitogen_fork_options *options,
 				  mitogen_error *err);
+
+/* mitogen_ssh(via, &err, .hostname = "web1", [.username = ..., ...])
+ * mitogen_sudo, mitogen_su, mitogen_doas(via, &err, [.username = ..., .password = ..., ...])
+ * KEYWORDS. A child on another machine, or of another account; via is where the tool is run. Nothing has
+ * to be installed there: the image is sent, and no file of it is left. A child that could not be started
+ * gives MITOGEN_ERR_AUTH where it is about a password or a key, otherwise MITOGEN_ERR_CONNECT, and the
+ * text has what the tool printed. Passwords are typed only where the tool asks for one, and wiped
+ * by every process that they pass through. */
+mitogen_context mitogen_ssh_with(mitogen_context via, const mitogen_ssh_options *options,
+				 mitogen_error *err);
+mitogen_context mitogen_sudo_with(mitogen_context via, const mitogen_sudo_options *options,
+				  mitogen_error *err);
+mitogen_context mitogen_su_with(mitogen_context via, const mitogen_su_options *options,
+				mitogen_error *err);
+mitogen_context mitogen_doas_with(mitogen_context via, const mitogen_doas_options *options,
+				  mitogen_error *err);
+
+/* mitogen_connect(via, "ssh", options, &err)
+ *   The same for what is known as texts only, as from a configuration file: options is an array like
+ *   {"hostname=web1", "port=2222", "compression", NULL}, or NULL. A list, like ssh_args, is given item by
+ *   item. Wrong texts are MITOGEN_ERR_USAGE, which says what is accepted.
+ * mitogen_connect_check looks at them alone and does nothing else, mitogen_option_check at a single one. */
+mitogen_context mitogen_connect_with(mitogen_context via, const char *method,
+				     const char *const *options, mitogen_error *err);
+int mitogen_connect_check(const char *method, const char *const *options, mitogen_error *err);
+int mitogen_option_check(const char *method, const char *option, mitogen_error *err);
+/* All methods, and all options of one, by numbers from 0 on, for programs that tell people of them: NULL
+ * and false behind the last, and for a method that there is not. */
+const char *mitogen_method_at(size_t index);
+bool mitogen_option_at(const char *method, size_t index, mitogen_option_info *ret);
+
 mitogen_context mitogen_self(mitogen_router router);
 /* The context with this ID, which nobody has to know here: a call finds out whether it is there.
  * UINT32_MAX: none. */

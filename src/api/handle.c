@@ -323,3 +323,10 @@ mitogen_context api_context_handle(const struct router *router, const struct con
 	return (mitogen_context){.router = router->api_ref,
 				 .ref = context ? context->by_ref.key : 0};
 }
+
+bool api_is_below(const struct api_router *api, const struct context *context)
+{
+	const struct neighbour *neighbour = routes_neighbour(api->router, context->id);
+
+	return neighbour && !neighbour->is_parent;
+}

@@ -70,5 +70,8 @@ struct context *api_find_context(const struct api_router *api, uint32_t ref);
 /* The context's handle. Router lock held, or the message pins it. */
 mitogen_context api_context_handle(const struct router *router, const struct context *context);
 
+/* Is it somewhere below this process? Router lock held. */
+bool api_is_below(const struct api_router *api, const struct context *context);
+
 /* What a handle of none gives: the failure that err holds already, or MITOGEN_ERR_USAGE. */
 int api_fail_none(mitogen_error *err, const char *what);

@@ -4,6 +4,7 @@
 #include "connect/methods.h"
 #include "core/router.h"
 #include "parent/forks.h"
+#include "parent/method_options.h"
 
 static int check(const struct router *router, mitogen_error *err)
 {
@@ -19,4 +20,9 @@ static int check(const struct router *router, mitogen_error *err)
 			 router->path);
 }
 
-const struct connect_method connect_fork = {.name = "fork", .check = check, .start = forks_start};
+const struct connect_method connect_fork = {
+	.name = "fork",
+	.options_size = sizeof(mitogen_fork_options),
+	.check = check,
+	.start = forks_start,
+};

@@ -8,6 +8,7 @@
 #include "base/sys.h"
 #include "connect/methods.h"
 #include "parent/launch.h"
+#include "parent/method_options.h"
 
 static const char *image(const struct connect_options *options)
 {
@@ -32,4 +33,15 @@ static int command(const struct connect_options *options, const char *context_pa
 	return ret->argv[1] ? 0 : error_set_memory(err);
 }
 
-const struct connect_method connect_local = {.name = "local", .command = command, .image = image};
+static const struct method_option options[] = {
+	METHOD_OPTION_IMAGE(mitogen_local_options),
+	{.name = NULL},
+};
+
+const struct connect_method connect_local = {
+	.name = "local",
+	.options = options,
+	.options_size = sizeof(mitogen_local_options),
+	.command = command,
+	.image = image,
+};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "connect/methods.h"
 
-#include <stddef.h>
+#include <string.h>
 
 #include "parent/method_options.h"
 
@@ -16,3 +16,11 @@ const struct connect_method *const connect_methods[] = {
 	&connect_fork,
 	NULL,
 };
+
+const struct connect_method *connect_find(const char *name, size_t size)
+{
+	for (const struct connect_method *const *method = connect_methods; *method; method++)
+		if (strlen((*method)->name) == size && memcmp((*method)->name, name, size) == 0)
+			return *method;
+	return NULL;
+}

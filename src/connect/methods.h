@@ -2,6 +2,8 @@
 /* The ways to start a child. */
 #pragma once
 
+#include <stddef.h>
+
 #include "parent/connection.h"
 
 extern const struct connect_method connect_local;
@@ -9,3 +11,5 @@ extern const struct connect_method connect_fork;
 
 /* All of them; ends with NULL. */
 extern const struct connect_method *const connect_methods[];
+/* The one of this name, or NULL. */
+const struct connect_method *connect_find(const char *name, size_t size);

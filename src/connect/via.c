@@ -12,11 +12,13 @@
 #include "core/context.h"
 #include "core/dispatch.h"
 #include "parent/ids.h"
+#include "parent/method_options.h"
 #include "parent/route_monitor.h"
 #include "wire/cursor.h"
 
 #define ANSWER_GRACE_MS 1000 /* for the other context to report its own time-out first */
 #define NAME_SIZE       256
+#define PLATFORM_SIZE   32
 
 /* ---- Asking ---- */
 
@@ -119,15 +121,16 @@ static struct mitogen_message *make_connect(const struct connect_method *method,
 	int ignored;
 
 	message_writer_init(&w);
-	call_write_head(&w, false, "mitogen", "connect", 8);
+	call_write_head(&w, false, "mitogen", "connect", 9);
 	writer_string(&w, method->name);
 	writer_uint(&w, ids->first);
 	writer_uint(&w, ids->count);
 	writer_bytes(&w, name, strlen(name));
-	write_optional(&w, options->image);
 	writer_uint(&w, (uint64_t)options->connect_timeout_ms);
 	writer_uint(&w, (uint64_t)options->shutdown_ms);
 	writer_bool(&w, options->fork_server);
+	write_optional(&w, options->platform);
+	method_options_write(method->options, options->own, &w);
 	call_write_tail(&w);
 	return message_from_writer(&w, &ignored);
 }
@@ -231,16 +234,9 @@ struct connect_arguments {
 	struct id_block ids;
 	uint32_t timeout_ms, shutdown_ms;
 	bool fork_server;
-	char name[NAME_SIZE], image[4096]; /* "": none */
+	char name[NAME_SIZE], platform[PLATFORM_SIZE]; /* "": not known */
+	void *own;
 };
-
-static const struct connect_method *find_method(const uint8_t *name, size_t size)
-{
-	for (const struct connect_method *const *method = connect_methods; *method; method++)
-		if (strlen((*method)->name) == size && memcmp((*method)->name, name, size) == 0)
-			return *method;
-	return NULL;
-}
 
 /* Bytes without a NUL, or nil: "". */
 static bool read_optional(struct cursor *c, char *out, size_t size)
@@ -259,6 +255,26 @@ static bool read_optional(struct cursor *c, char *out, size_t size)
 	return true;
 }
 
+/* The options of the method's own, which stand last. */
+static int parse_own(struct cursor *c, const uint8_t *method, size_t size,
+		     struct connect_arguments *ret, mitogen_error *error)
+{
+	int r;
+
+	ret->method = connect_find((const char *)method, size);
+	if (!ret->method)
+		return error_set(error, MITOGEN_ERR_UNKNOWN,
+				 "the image there knows no connection method \"%.*s\"",
+				 size < NAME_SIZE ? (int)size : NAME_SIZE, (const char *)method);
+	ret->own = method_options_new(ret->method->options_size);
+	if (!ret->own)
+		return error_set_memory(error);
+	r = method_options_read(ret->method->options, ret->method->name, ret->own, c, error);
+	return r < 0 ? r
+		     : method_options_check(ret->method->options, ret->method->name, ret->own,
+					    error);
+}
+
 static int parse(const struct mitogen_message *m, struct connect_arguments *ret,
 		 mitogen_error *error)
 {
@@ -267,44 +283,48 @@ static int parse(const struct mitogen_message *m, struct connect_arguments *ret,
 	uint64_t count;
 	size_t size;
 
-	if (cursor_list(&c, &count) < 0 || count != 8 ||
+	if (cursor_list(&c, &count) < 0 || count != 9 ||
 	    cursor_string(&c, CBOR_TEXT, &method, &size) < 0 ||
 	    cursor_u32(&c, &ret->ids.first) < 0 || cursor_u32(&c, &ret->ids.count) < 0 ||
 	    ret->ids.count == 0 || !read_optional(&c, ret->name, sizeof(ret->name)) ||
-	    !read_optional(&c, ret->image, sizeof(ret->image)) ||
 	    cursor_u32(&c, &ret->timeout_ms) < 0 || ret->timeout_ms > INT32_MAX ||
 	    cursor_u32(&c, &ret->shutdown_ms) < 0 || ret->shutdown_ms > INT32_MAX ||
-	    cursor_bool(&c, &ret->fork_server) < 0)
+	    cursor_bool(&c, &ret->fork_server) < 0 ||
+	    !read_optional(&c, ret->platform, sizeof(ret->platform)))
 		return error_set(error, MITOGEN_ERR_ARGUMENT, "connect: wrong arguments");
-	ret->method = find_method(method, size);
-	if (!ret->method)
-		return error_set(error, MITOGEN_ERR_UNKNOWN,
-				 "the image there knows no connection method \"%.*s\"",
-				 size < NAME_SIZE ? (int)size : NAME_SIZE, (const char *)method);
-	return 0;
+	return parse_own(&c, method, size, ret, error);
+}
+
+static int start_asked(struct router *router, const struct connect_arguments *arguments,
+		       struct context **ret, mitogen_error *error)
+{
+	const struct connect_method *method = arguments->method;
+	const struct connect_options options = {
+		.name = arguments->name,
+		.image = method_options_text(method->options, arguments->own, "image"),
+		.environment = router->environment, /* the main thread may change ours */
+		.connect_timeout_ms = (int)arguments->timeout_ms,
+		.shutdown_ms = (int)arguments->shutdown_ms,
+		.fork_server = arguments->fork_server,
+		.platform = arguments->platform[0] ? arguments->platform : NULL,
+		.own = arguments->own,
+	};
+
+	router->children++; /* as who asked has counted */
+	return connection_start(router, method, &options, &arguments->ids, ret, error);
 }
 
 static void connect_builtin(struct router *router, struct mitogen_message *m)
 {
 	struct connect_arguments arguments = {.ids = {0, 0}};
-	struct connect_options options;
 	struct context *context;
 	mitogen_error error;
 	int r = parse(m, &arguments, &error);
 
-	if (r == 0) {
-		options = (struct connect_options){
-			.name = arguments.name,
-			.image = arguments.image[0] ? arguments.image : NULL,
-			.environment = router->environment, /* the main thread may change ours */
-			.connect_timeout_ms = (int)arguments.timeout_ms,
-			.shutdown_ms = (int)arguments.shutdown_ms,
-			.fork_server = arguments.fork_server,
-		};
-		router->children++; /* as who asked has counted */
-		r = connection_start(router, arguments.method, &options, &arguments.ids, &context,
-				     &error);
-	}
+	if (r == 0)
+		r = start_asked(router, &arguments, &context, &error);
+	if (arguments.own)
+		method_options_free(arguments.method->options, arguments.own);
 	if (r == 0) {
 		connection_answer_when_up(context, m);
 		return;

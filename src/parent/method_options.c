@@ -29,7 +29,8 @@ const struct method_option method_options_of_all[] = {
 	 .help = "how long connecting may take; 30"},
 	{.name = "timeout",
 	 .kind = OPTION_SECONDS,
-	 .offset = offsetof(mitogen_local_options, connect_timeout_ms)},
+	 .offset = offsetof(mitogen_local_options, connect_timeout_ms),
+	 .help = "the same"},
 	{.name = "fork_server",
 	 .kind = OPTION_FLAG,
 	 .offset = offsetof(mitogen_local_options, fork_server),
@@ -436,8 +437,10 @@ static int64_t parse_seconds(const char *text)
 			has_dot = true;
 			continue;
 		}
-		if (*text < '0' || *text > '9' || ms > SECONDS_MAX * INT64_C(1000))
+		if (*text < '0' || *text > '9')
 			return -1;
+		if (ms > SECONDS_MAX * INT64_C(1000))
+			continue; /* too many in any case */
 		has_digit = true;
 		if (!has_dot) {
 			ms = ms * 10 + (*text - '0') * INT64_C(1000);
@@ -455,6 +458,10 @@ static int set_seconds(const struct method_option *option, const char *method, v
 {
 	int64_t ms = parse_seconds(value);
 
+	if (ms < 0)
+		return complain(option, method, value, err,
+				"this is no number of seconds; give 0.001 to 1000000 seconds, like "
+				"30 or 0.5");
 	if (ms < 1 || ms > SECONDS_MAX * INT64_C(1000))
 		return complain(option, method, value, err,
 				"give 0.001 to 1000000 seconds, like 30 or 0.5");
@@ -482,9 +489,8 @@ static int complain_name(const struct method_option *table, const char *method, 
 		for (const struct method_option *option = tables[i]; option->name; option++) {
 			size_t used = strlen(list);
 
-			if (option->help)
-				snprintf(list + used, sizeof(list) - used, "%s%s",
-					 *list ? ", " : "", option->name);
+			snprintf(list + used, sizeof(list) - used, "%s%s", *list ? ", " : "",
+				 option->name);
 		}
 	escape_text(quote, sizeof(quote), text, size);
 	return error_set(err, MITOGEN_ERR_USAGE, "%s has no option '%s'; it has %s", method, quote,

@@ -29,8 +29,8 @@ struct method_option {
 	const char *name; /* "port"; of the member, too, but for "_ms" */
 	enum option_kind kind;
 	size_t offset;
-	const char *value; /* how help texts call it; NULL: as the kind has it */
-	const char *help;  /* a line; NULL: another name of an option, which need not be shown */
+	const char *value;          /* how help texts call it; NULL: as the kind has it */
+	const char *help;           /* what it is for, in a line */
 	const char *const *choices; /* ends with NULL */
 	int min, max;
 	bool is_needed;

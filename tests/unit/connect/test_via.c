@@ -11,6 +11,7 @@
 #include "connect/methods.h"
 #include "core/call.h"
 #include "core/dispatch.h"
+#include "parent/method_options.h"
 #include "wire/handles.h"
 
 #define READY "printf 'MITO001 1\\n';"
@@ -80,8 +81,9 @@ static void write_script(const char *what)
 
 static int start_with(const struct connect_method *method, const char *name)
 {
+	const mitogen_local_options own = {.image = image};
 	const struct connect_options options = {
-		.name = name, .image = image, .connect_timeout_ms = 500, .shutdown_ms = 300};
+		.name = name, .connect_timeout_ms = 500, .shutdown_ms = 300, .own = &own};
 
 	return via_start(&master->router, a->context, method, &options, &IDS, &child, &err);
 }
@@ -161,7 +163,8 @@ static void c11_somebody_has_asked_for_it_before(void **state)
 static void names_count_up(void **state)
 {
 	const struct id_block more = {7000, 1000};
-	const struct connect_options options = {.name = "inner", .image = image};
+	const mitogen_local_options own = {.image = image};
+	const struct connect_options options = {.name = "inner", .own = &own};
 
 	(void)state;
 	start(READY STAY);
@@ -227,6 +230,42 @@ static void the_method_is_not_known_there(void **state)
 	call();
 	assert_lost(MITOGEN_ERR_UNKNOWN, "a/warp.1: f: the context could not be started: the image "
 					 "there knows no connection method \"warp\"");
+}
+
+/* The method here has more options than the one there, or lets pass more. */
+static void assert_options_refused(const mitogen_local_options *own, const char *text)
+{
+	static const struct method_option other[] = {
+		{.name = "image", .offset = offsetof(mitogen_local_options, image)},
+		{.name = "colour", .offset = offsetof(mitogen_local_options, name)},
+		{.name = NULL},
+	};
+	static const struct connect_method local = {.name = "local", .options = other};
+	const struct connect_options options = {.connect_timeout_ms = 500, .own = own};
+
+	assert_int_equal(
+		via_start(&master->router, a->context, &local, &options, &IDS, &child, &err), 0);
+	call();
+	assert_lost(MITOGEN_ERR_USAGE, text);
+}
+
+static void an_option_is_not_known_there(void **state)
+{
+	const mitogen_local_options own = {.name = "red"};
+
+	(void)state;
+	assert_options_refused(
+		&own, "a/local.1: f: the context could not be started: local has no option "
+		      "'colour'; it has image, name, connect_timeout, timeout, fork_server");
+}
+
+static void an_option_is_wrong_there(void **state)
+{
+	const mitogen_local_options own = {.image = ""};
+
+	(void)state;
+	assert_options_refused(&own, "a/local.1: f: the context could not be started: local: image "
+				     "'': it is empty");
 }
 
 static void is_too_deep(void **state)
@@ -480,6 +519,8 @@ int main(void)
 		TEST(exits_at_once),
 		TEST(does_not_answer_in_time),
 		TEST(the_method_is_not_known_there),
+		TEST(an_option_is_not_known_there),
+		TEST(an_option_is_wrong_there),
 		TEST(is_too_deep),
 		TEST(its_parent_is_closing),
 		TEST(its_parent_is_lost_meanwhile),

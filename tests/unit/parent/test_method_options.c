@@ -154,12 +154,16 @@ static void the_last_text_counts(void **state)
 	assert_int_equal(options->keys, MITOGEN_HOST_KEYS_ENFORCE);
 }
 
+#define SECONDS "give 0.001 to 1000000 seconds, like 30 or 0.5"
+
 static void what_is_accepted_is_said(void **state)
 {
+	static const char *const no_seconds[] = {"", ".", "1.2.3", "1e3", "-1", "1,5", " 1"};
+
 	(void)state;
 	assert_refused("colour=red", "test has no option 'colour'; it has image, user, file, "
 				     "password, args, port, pause, loud, alive, keys, name, "
-				     "connect_timeout, fork_server");
+				     "connect_timeout, timeout, fork_server");
 	assert_refused("user", "test: user has no value; write user=NAME");
 	assert_refused("file", "test: file has no value; write file=FILE");
 	assert_refused("user=", "test: user '': it is empty");
@@ -178,15 +182,16 @@ static void what_is_accepted_is_said(void **state)
 	assert_refused("keys=maybe", "test: keys 'maybe': give one of enforce, accept, ignore");
 	assert_refused("alive=", "test: alive '': give one of yes, no");
 	assert_refused("loud=", "test: loud '': give one of no, yes");
-	for (const char *const *bad =
-		     (const char *const[]){"", ".", "1.2.3", "1e3", "-1", "0", "1000000.001",
-					   "9999999999999999999999", NULL};
-	     *bad; bad++) {
+	assert_refused("pause=0.0000", "test: pause '0.0000': " SECONDS);
+	assert_refused("pause=1000000.001", "test: pause '1000000.001': " SECONDS);
+	assert_refused("pause=99999999999999999999",
+		       "test: pause '99999999999999999999': " SECONDS);
+	for (size_t i = 0; i < sizeof(no_seconds) / sizeof(no_seconds[0]); i++) {
 		char text[64], why[160];
 
-		snprintf(text, sizeof(text), "pause=%s", *bad);
+		snprintf(text, sizeof(text), "pause=%s", no_seconds[i]);
 		snprintf(why, sizeof(why),
-			 "test: pause '%s': give 0.001 to 1000000 seconds, like 30 or 0.5", *bad);
+			 "test: pause '%s': this is no number of seconds; " SECONDS, no_seconds[i]);
 		assert_refused(text, why);
 	}
 }
@@ -234,7 +239,7 @@ static void a_method_without_options_has_those_of_all(void **state)
 	assert_int_equal(method_options_set(NULL, "fork", fork, "image=x", &err),
 			 MITOGEN_ERR_USAGE);
 	assert_string_equal(err.text, "fork has no option 'image'; it has name, connect_timeout, "
-				      "fork_server");
+				      "timeout, fork_server");
 	assert_int_equal(method_options_check(NULL, "fork", fork, &err), 0);
 	assert_false(method_options_have_secret(NULL, fork));
 	assert_string_equal(fork->name, "x");
@@ -412,7 +417,7 @@ static void what_does_not_fit_is_refused(void **state)
 	assert_unreadable(
 		"new", write_plain,
 		"test has no option 'new'; it has image, user, file, password, args, port, "
-		"pause, loud, alive, keys, name, connect_timeout, fork_server");
+		"pause, loud, alive, keys, name, connect_timeout, timeout, fork_server");
 	assert_true(method_options_read(table, "test", options, &c, &err) < 0);
 }
 
