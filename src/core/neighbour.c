@@ -6,9 +6,11 @@
 #include "core/message.h"
 #include "core/router.h"
 
-#define UNREAD_MAX     10000  /* answers that may wait for a child to read them */
-#define LOG_BURST      100000 /* lines that contexts behind a child may log at once; then */
-#define LOG_PER_SECOND 10000
+#define UNREAD_MAX         10000  /* answers that may wait for a child to read them */
+#define LOG_BURST          100000 /* lines that contexts behind a child may log at once; then */
+#define LOG_PER_SECOND     10000
+#define MODULE_BURST       100 /* GET_MODULEs of a child at once; then */
+#define MODULES_PER_SECOND 10
 
 static bool on_frame(struct stream *stream, struct mitogen_message *m)
 {
@@ -85,6 +87,7 @@ void neighbour_init(struct neighbour *neighbour, struct router *router, uint32_t
 		.events = events,
 		.name = name,
 		.log_quota = {.burst = LOG_BURST, .per_second = LOG_PER_SECOND},
+		.module_quota = {.burst = MODULE_BURST, .per_second = MODULES_PER_SECOND},
 	};
 	list_init(&neighbour->routes);
 	list_append(&router->neighbours, &neighbour->link);

@@ -43,6 +43,7 @@ struct neighbour {
 	size_t log_bytes;       /* of log records from behind it that are not handed over */
 	struct quota log_quota; /* of what contexts behind it log */
 	bool log_is_dropped;
+	struct quota module_quota; /* of what it asks for by GET_MODULE */
 };
 
 void neighbour_init(struct neighbour *neighbour, struct router *router, uint32_t id,

@@ -13,6 +13,7 @@
 #include "base/self.h"
 #include "module/gzip.h"
 #include "module/platform.h"
+#include "module/store.h"
 
 struct image *image_ref(struct image *image)
 {
@@ -102,25 +103,38 @@ static int check_content(const struct image *image, const char *path, mitogen_er
 			 image->platform);
 }
 
-static struct image *make(const char *platform, uint8_t *data, size_t size,
-			  void (*release)(struct image *image), mitogen_error *err)
+/* But for its hash. */
+static struct image *make(const char *platform, const uint8_t *data, size_t size,
+			  void (*release)(struct image *image), void *keeper)
 {
 	struct image *image = sys.malloc(sizeof(*image));
 
-	if (!image) {
-		error_set_memory(err);
-		return NULL;
-	}
-	*image = (struct image){
-		.references = 1,
-		.platform = platform,
-		.data = data,
-		.size = size,
-		.is_gzip = gzip_is(data, size),
-		.release = release,
-		.keeper = data,
-	};
-	sha256(image->hash, data, size);
+	if (image)
+		*image = (struct image){
+			.references = 1,
+			.platform = platform,
+			.data = data,
+			.size = size,
+			.is_gzip = gzip_is(data, size),
+			.release = release,
+			.keeper = keeper,
+		};
+	return image;
+}
+
+static void release_blob(struct image *image)
+{
+	blob_unref(image->keeper);
+}
+
+struct image *image_of_blob(struct blob *blob, const char *platform)
+{
+	struct image *image = make(platform, blob->data, blob->size, release_blob, blob);
+
+	if (image)
+		memcpy(image->hash, blob->hash, sizeof(image->hash));
+	else
+		blob_unref(blob);
 	return image;
 }
 
@@ -144,12 +158,13 @@ struct image *image_load(const char *path, const char *platform, mitogen_error *
 		error_set(err, MITOGEN_ERR_CONNECT, "the image %s was cut while it was read", path);
 	if (!data || got < 0 || (size_t)got < size)
 		return NULL;
-	image = make(platform, data, size, release_memory, err);
-	if (!image)
-		return NULL;
-	data = NULL;
-	image->file = sys_strdup(path);
-	if (!image->file)
+	image = make(platform, data, size, release_memory, data);
+	if (image) {
+		data = NULL;
+		image->file = sys_strdup(path);
+		sha256(image->hash, image->data, size);
+	}
+	if (!image || !image->file)
 		error_set_memory(err);
 	else if (check_content(image, path, err) == 0)
 		return image;
@@ -193,8 +208,12 @@ struct image *image_load_own(mitogen_error *err)
 		error_set_errno(err, "cannot read this process's own program");
 		return NULL;
 	}
-	image = make(platform_own(), data, size, release_mapping, err);
-	if (!image)
+	image = make(platform_own(), data, size, release_mapping, data);
+	if (image) {
+		sha256(image->hash, data, size);
+	} else {
 		munmap(data, size);
+		error_set_memory(err);
+	}
 	return image;
 }

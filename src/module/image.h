@@ -12,6 +12,8 @@
 
 #define IMAGE_SIZE_MAX (64u << 20)
 
+struct blob;
+
 struct image {
 	struct list link; /* its owner's */
 	unsigned references;
@@ -34,7 +36,9 @@ struct image *image_load_either(const char *path, const char *platform, bool is_
 				mitogen_error *err);
 /* The program of this process itself. */
 struct image *image_load_own(mitogen_error *err);
-/* Has it changed in memory? */
+/* Of content that came from elsewhere, which was just checked; takes the reference over. NULL: no memory. */
+struct image *image_of_blob(struct blob *blob, const char *platform);
+/* It has not changed in memory. */
 bool image_is_intact(const struct image *image);
 /* The first returns image. */
 struct image *image_ref(struct image *image);

@@ -8,18 +8,23 @@
 #include <mitogen/types.h>
 #include <stdbool.h>
 
-#include "base/list.h"
+#include "module/requests.h"
+
+/* As what a child asks its parent for them; the name is the platform's. */
+#define IMAGES_KIND     "image"
+#define IMAGES_KIND_RAW "raw image"
 
 struct image;
 struct router;
 
-struct image_request { /* sits in who asks */
-	struct list link;
+struct image_request {    /* sits in who asks; zeroed but for the first three */
 	const char *file; /* that somebody named; NULL: whatever is for the platform */
 	bool is_raw;      /* not compressed */
 	/* A reference, or NULL and why. It may request again. */
 	void (*done)(struct image_request *request, struct image *image,
 		     const mitogen_error *error);
+	const char *platform;
+	struct module_request module;
 };
 
 /* image: what children run instead of this program, or NULL. path: directories, separated by ':', that
@@ -28,8 +33,9 @@ struct image_request { /* sits in who asks */
 int images_open(struct router *router, const char *image, const char *path);
 void images_close(struct router *router);
 
-/* Calls done once, maybe at once; zeroed but for what was asked. platform: a name of module/platform.h,
- * that lives for ever. */
+/* Calls done once, maybe at once. platform: one of module/platform.h. */
 void images_request(struct router *router, const char *platform, struct image_request *request);
 /* It is not wanted any more. Also after it was done, or if it is zeroed. */
 void images_cancel(struct image_request *request);
+/* This process is detached: what the parent was asked for does not come. */
+void images_lose_above(struct router *router);

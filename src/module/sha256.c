@@ -35,6 +35,9 @@ static uint32_t next_word(uint32_t w[16], unsigned i)
 	return w[i & 15] += s0 + w[(i + 9) & 15] + s1;
 }
 
+/* The eight words stand in a ring, which turns by one with each step instead of being moved. */
+#define AT(i) s[((i)-step) & 7]
+
 static void add_block(uint32_t state[8], const uint8_t data[BLOCK])
 {
 	uint32_t w[16], s[8];
@@ -42,17 +45,16 @@ static void add_block(uint32_t state[8], const uint8_t data[BLOCK])
 	for (unsigned i = 0; i < 16; i++)
 		w[i] = big_endian_load32(data + 4 * (size_t)i);
 	memcpy(s, state, sizeof(s));
-	for (unsigned i = 0; i < 64; i++) {
-		uint32_t word = i < 16 ? w[i] : next_word(w, i);
-		uint32_t choice = (s[4] & s[5]) ^ (~s[4] & s[6]);
-		uint32_t majority = (s[0] & s[1]) ^ (s[0] & s[2]) ^ (s[1] & s[2]);
-		uint32_t e = rotate(s[4], 6) ^ rotate(s[4], 11) ^ rotate(s[4], 25);
-		uint32_t a = rotate(s[0], 2) ^ rotate(s[0], 13) ^ rotate(s[0], 22);
-		uint32_t one = s[7] + e + choice + constants[i] + word;
+#pragma GCC unroll 8
+	for (unsigned step = 0; step < 64; step++) {
+		uint32_t word = step < 16 ? w[step] : next_word(w, step), a = AT(0), e = AT(4);
+		uint32_t choice = (e & AT(5)) ^ (~e & AT(6));
+		uint32_t majority = (a & AT(1)) ^ (a & AT(2)) ^ (AT(1) & AT(2));
+		uint32_t one = AT(7) + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) + choice +
+			       constants[step] + word;
 
-		memmove(s + 1, s, 7 * sizeof(*s));
-		s[4] += one;
-		s[0] = one + a + majority;
+		AT(3) += one;
+		AT(7) = one + (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) + majority;
 	}
 	for (unsigned i = 0; i < 8; i++)
 		state[i] += s[i];

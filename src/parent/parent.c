@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "core/router.h"
+#include "module/images.h"
 #include "parent/ids.h"
 #include "parent/launch.h"
 #include "parent/route_monitor.h"
@@ -34,4 +35,5 @@ void parent_lose_above(struct router *router)
 	error_set(&error, MITOGEN_ERR_LOST, "%s was detached: nothing above it can be reached",
 		  router->path);
 	route_monitor_lose_above(router, &error);
+	images_lose_above(router);
 }
