@@ -13,7 +13,7 @@
 #include "base/sys.h"
 #include "parent/launch.h"
 
-static void clear(struct arguments *arguments)
+void arguments_clear(struct arguments *arguments)
 {
 	for (size_t i = 0; i < arguments->count; i++)
 		sys.free(arguments->list[i]);
@@ -84,6 +84,6 @@ int arguments_command(struct arguments *arguments, char *const *environment,
 		r = error_set_errno(err, "cannot run %s", arguments->list[0]);
 	if (r == 0)
 		arguments->count = 0;
-	clear(arguments);
+	arguments_clear(arguments);
 	return r;
 }

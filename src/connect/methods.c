@@ -14,6 +14,7 @@ METHOD_OPTIONS_CHECK(mitogen_doas_options);
 const struct connect_method *const connect_methods[] = {
 	&connect_local,
 	&connect_fork,
+	&connect_ssh,
 	NULL,
 };
 

@@ -8,6 +8,7 @@
 
 extern const struct connect_method connect_local;
 extern const struct connect_method connect_fork;
+extern const struct connect_method connect_ssh;
 
 /* All of them; ends with NULL. */
 extern const struct connect_method *const connect_methods[];
