@@ -67,8 +67,10 @@ void start_child_if_asked(int argc, char **argv)
 		.lose_above = parent_lose_above,
 	};
 
-	if (child_is_child(argc, argv))
-		child_run(&program);
+	if (!child_is_child(argc, argv))
+		return;
+	child_unlink(argc);
+	child_run(&program);
 }
 
 int start_fork_server(struct fork_server *ret, mitogen_error *err)

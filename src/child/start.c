@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -39,7 +41,23 @@ static struct {
 
 bool child_is_child(int argc, char *const *argv)
 {
-	return argc == 2 && strcmp(argv[1], BOOTSTRAP_CHILD_MODE) == 0;
+	return (argc == 2 || (argc == 3 && strcmp(argv[2], BOOTSTRAP_UNLINK) == 0)) &&
+	       strcmp(argv[1], BOOTSTRAP_CHILD_MODE) == 0;
+}
+
+void child_unlink(int argc)
+{
+	static const int signals[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGPIPE,
+				      SIGALRM, SIGTERM, SIGUSR1, SIGUSR2};
+	const char *path = (const char *)getauxval(AT_EXECFN), *slash;
+
+	if (argc != 3)
+		return;
+	slash = path ? strrchr(path, '/') : NULL;
+	if (slash && strncmp(slash + 1, BOOTSTRAP_FILE, strlen(BOOTSTRAP_FILE)) == 0)
+		unlink(path);
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		signal(signals[i], SIG_DFL);
 }
 
 __attribute__((noreturn)) static void give_up(const char *why)

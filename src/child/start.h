@@ -9,6 +9,9 @@ struct router;
 
 /* Was this program started as a child? */
 bool child_is_child(int argc, char *const *argv);
+/* First thing in main of a child: deletes the file that was executed, if the child was told to. Only one
+ * that has such a name is deleted. */
+void child_unlink(int argc);
 
 struct child_role {
 	const struct builtin *const *builtins; /* as those of struct router */
@@ -20,6 +23,6 @@ struct child_role {
 	void (*lose_above)(struct router *router);
 };
 
-/* First thing in main of a child, one thread. Takes the standard descriptors over: afterwards stdin is
+/* In main of a child, one thread. Takes the standard descriptors over: afterwards stdin is
  * empty, and what is printed reaches the parent's log. Does not return. */
 __attribute__((noreturn)) void child_run(const struct child_role *role);

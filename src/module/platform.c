@@ -45,6 +45,20 @@ const char *platform_named(const char *name, size_t size)
 	return NULL;
 }
 
+const char *platform_unames(const char *name, char *out, size_t size)
+{
+	size_t used = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < COUNT(platforms); i++)
+		for (size_t j = 0; platforms[i].machines[j] && used < size; j++)
+			if (strcmp(platforms[i].name, name) == 0)
+				used += (size_t)snprintf(out + used, size - used, "%s%s %s|",
+							 used > 0 ? "" : "|", platforms[i].system,
+							 platforms[i].machines[j]);
+	return out;
+}
+
 const char *platform_at(size_t index)
 {
 	return index < COUNT(platforms) ? platforms[index].name : NULL;

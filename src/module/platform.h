@@ -11,6 +11,9 @@
 const char *platform_find(const char *system, const char *machine);
 /* The one with this name, or NULL. */
 const char *platform_named(const char *name, size_t size);
+/* What uname -sm prints on machines for which that platform is: "|Linux armv7l|Linux armv8l|"; "": it
+ * has no name. Returns out. */
+const char *platform_unames(const char *name, char *out, size_t size);
 /* The first one is 0; NULL: there are no more. */
 const char *platform_at(size_t index);
 /* That this program was built for; "other": one that has no name. */

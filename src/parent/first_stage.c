@@ -8,6 +8,7 @@
 #include "base/escape.h"
 #include "base/random.h"
 #include "base/sys.h"
+#include "module/platform.h"
 #include "wire/bootstrap.h"
 
 #define HELLO  "MITO000"
@@ -20,9 +21,9 @@
 #define READ_AND_RUN "IFS= read -r s&&eval \"$s\""
 
 /* MITO is for the script. */
-#define COMMAND "MITO=`uname -sm`;echo " HELLO " $MITO;" READ_AND_RUN
+#define COMMAND "MITO=`uname -sm`;echo;echo " HELLO " $MITO;" READ_AND_RUN
 /* This one reads the script's first line and no more, which reads the next one as the other does. */
-#define COMMAND_PLAIN "echo " HELLO " `uname -sm`;eval \"`dd bs=1 count=26 2>/dev/null`\""
+#define COMMAND_PLAIN "echo;echo " HELLO " `uname -sm`;eval \"`dd bs=1 count=26 2>/dev/null`\""
 
 _Static_assert(sizeof(READ_AND_RUN "\n") - 1 == 26, "that is what dd reads");
 
@@ -116,10 +117,10 @@ static const char with_perl[] =
 		"*\" armv\"[78]*)c=385;;"
 		"*)c=;;"
 	"esac;"
-	"p=`command -v perl`;"
-	/* From elsewhere it may be a wrapper that finds none. */
-	"case $p in ''|/usr/bin/*|/bin/*);;*)\"$p\" -e1 2>/dev/null||p=;;esac;"
-	"[ -z \"$p\" ]||exec \"$p\" -e '" PERL "' \"$u\" \"$c\" \"$t\";"
+	/* Another one may be a wrapper that finds none. */
+	"p=/usr/bin/perl;"
+	"[ -x $p ]||{ p=perl;perl -e1 </dev/null 2>/dev/null;}||p=;"
+	"[ -z \"$p\" ]||exec $p -e '" PERL "' \"$u\" \"$c\" \"$t\";"
 	"set -- \"$u\" \"$c\" \"$t\" '' 'memfd through perl: there is no perl';"
 	READ_AND_RUN;
 
@@ -191,10 +192,12 @@ static const char without_perl[] =
 	/* Has the image written to the file $2 and runs it, in the mode $3. $1: what to call the place. */
 	"run(){ "
 		"want;"
-		"m=$n;n=;"
-		"w1=$(n=$m;unpack 2>&1 >\"$2\")||{ note \"$1: $w1\";return;};"
-		"[ $z = gzip ]||[ $(wc -c <\"$2\") -eq $m ]||{ note \"$1: the image was cut short\";return;};"
+		"m=$n;"
+		"q=$(unpack 2>&1 >\"$2\")||{ n=;note \"$1: ${q##*: }\";return;};"
+		"n=;"
+		"[ $z = gzip ]||[ $(wc -c <\"$2\" 2>/dev/null||echo $m) -eq $m ]||{ note \"$1: the image was cut short\";return;};"
 		"trap '[ \"$d\" ]||rm -f \"$f\";note the image cannot be executed;fail' EXIT;"
+		"[ -z \"$3\" ]||trap '' " SIGNALS ";"
 		"exec \"$2\" " BOOTSTRAP_CHILD_MODE " $3;};"
 
 	/* Is the directory $1 ours, or root's, where nobody else can touch what is ours? */
@@ -205,15 +208,15 @@ static const char without_perl[] =
 
 	/* Tries the directory $1. An empty file that can be executed is a program for a shell. */
 	"try(){ "
-		"case $1 in /*|.);;*)return;;esac;"
+		"case $1 in /*);;*)return;;esac;"
 		"case \"|$h|\" in *\"|$1|\"*)return;;esac;"
 		"h=\"$h|$1\";"
-		"[ -d \"$1\" ]||{ note \"$1: is no directory\";return;};"
-		"safe \"$1\"||{ note \"$1: is neither ours nor root's and sticky\";return;};"
-		"f=$1/.mitogen-$r;"
+		"[ -d \"$1\" ]||{ note \"$1: there is no such directory\";return;};"
+		"safe \"$1\"||{ note \"$1: it is neither ours nor root's and sticky\";return;};"
+		"f=$1/" BOOTSTRAP_FILE "$r;"
 		"trap '' " SIGNALS ";"
-		"if ! w1=$( (umask 77;set -C;: >\"$f\") 2>&1);then "
-			"note \"$1: ${w1##*: }\";"
+		"if ! q=$( (umask 77;set -C;: >\"$f\") 2>&1);then "
+			"note \"$1: ${q##*: }\";"
 		"elif ! { chmod 700 \"$f\"&&\"$f\";} 2>/dev/null;then "
 			"rm -f \"$f\";"
 			"note \"$1: programs may not be executed there (noexec)\";"
@@ -222,7 +225,7 @@ static const char without_perl[] =
 		"else "
 			"trap 'rm -f \"$f\"' EXIT;"
 			"trap 'exit 1' " SIGNALS ";"
-			"run \"$1\" \"$f\" unlink;"
+			"run \"$1\" \"$f\" " BOOTSTRAP_UNLINK ";"
 			"rm -f \"$f\";"
 			"trap - EXIT;"
 		"fi;"
@@ -230,18 +233,21 @@ static const char without_perl[] =
 
 	"command -v head >/dev/null||command -v dd >/dev/null||{ note there is neither head nor dd;fail;};"
 	"if [ -z \"$k\" ];then "
+		"k='there is no python that has ctypes';"
+		"[ \"$c\" ]||k=\"not known for $u\";"
+		"[ \"$d\" ]||k='there is no /proc';"
 		"try \"$XDG_RUNTIME_DIR\";"
 		"try /dev/shm;"
 		"try /run;"
+		"[ \"$d\" ]&&[ \"$c\" ]&&"
 		"for y in python3 python python2;do "
-			"[ \"$d\" ]&&[ \"$c\" ]||break;"
-			"$y -c 'import ctypes,zlib' 2>/dev/null||continue;"
+			"$y -c 'import ctypes,zlib' </dev/null 2>/dev/null||continue;"
 			"want;"
 			"exec $y -c 'exec(\"\"\"" PYTHON "\"\"\")' \"$s\" '" GO_ON "' \"$u\" \"$c\" \"$t\" \"$e\" \"$n\" \"$z\" \"$i\";"
 		"done;"
-		"note memfd through python: there is no python that has ctypes;"
+		"note \"memfd through python: $k\";"
 	"fi;"
-	"for x in \"$TMPDIR\" /tmp /var/tmp \"$HOME\" .;do try \"$x\";done;"
+	"for x in \"$TMPDIR\" /tmp /var/tmp \"$HOME\" \"$PWD\";do try \"$x\";done;"
 	"fail";
 
 /* clang-format on */
@@ -249,58 +255,43 @@ static const char without_perl[] =
 #define TITLE_MAX 100
 
 /* Only characters that mean nothing to a shell. */
-static void write_title(char out[TITLE_MAX], const char *title)
+static void write_title(char out[TITLE_MAX], const char *context_path)
 {
 	static const char harmless[] = "abcdefghijklmnopqrstuvwxyz"
 				       "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				       "0123456789:./,=@%+_-";
 
-	snprintf(out, TITLE_MAX, "%s", title);
+	snprintf(out, TITLE_MAX, "mitogen:%s", context_path);
 	for (char *end = out; *(end += strspn(end, harmless));)
 		*end = '_';
 }
 
-int first_stage_script(const char *title, char **ret, size_t *ret_size)
+int first_stage_script(const char *context_path, char **ret, size_t *ret_size)
 {
 	size_t size = sizeof(with_perl) + sizeof(without_perl) + TITLE_MAX + 100;
-	char safe_title[TITLE_MAX];
+	char title[TITLE_MAX];
 	char *script = sys.malloc(size);
 
 	if (!script)
 		return -1;
-	write_title(safe_title, title);
-	*ret_size = (size_t)snprintf(
-		script, size, READ_AND_RUN "\nt='%s';%s\nr=%08" PRIx32 "%08" PRIx32 ";%s\n",
-		safe_title, with_perl, random_u32(), random_u32(), without_perl);
+	write_title(title, context_path);
+	*ret_size = (size_t)snprintf(script, size,
+				     READ_AND_RUN "\nt='%s';%s\nr=%08" PRIx32 "%08" PRIx32 ";%s\n",
+				     title, with_perl, random_u32(), random_u32(), without_perl);
 	*ret = script;
 	return 0;
 }
 
 /* ---- Images ---- */
 
-/* What uname -sm prints on the machines of a platform; "*" stands for any. */
-static const char *unames_of(const char *platform)
-{
-	static const struct {
-		const char *platform, *unames;
-	} table[] = {
-		{"linux-x86_64", "|Linux x86_64|"},
-		{"linux-aarch64", "|Linux aarch64|"},
-		{"linux-armv7", "|Linux armv7l|Linux armv8l|"},
-		{"linux-riscv64", "|Linux riscv64|"},
-	};
-
-	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
-		if (strcmp(table[i].platform, platform) == 0)
-			return table[i].unames;
-	return "*";
-}
-
 int first_stage_header(char *out, size_t size, size_t image_size, bool is_gzip,
 		       const char *platform)
 {
+	char unames[64];
+
+	platform_unames(platform, unames, sizeof(unames));
 	return snprintf(out, size, "%zu %s %s %s\n", image_size, is_gzip ? "gzip" : "raw", platform,
-			unames_of(platform));
+			unames[0] ? unames : "*");
 }
 
 /* ---- Answers ---- */

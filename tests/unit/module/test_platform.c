@@ -44,6 +44,19 @@ static void names_are_the_tables_own(void **state)
 	assert_int_equal(i, 4);
 }
 
+static void platform_knows_what_uname_prints(void **state)
+{
+	char unames[64];
+
+	(void)state;
+	assert_string_equal(platform_unames("linux-riscv64", unames, sizeof(unames)),
+			    "|Linux riscv64|");
+	assert_string_equal(platform_unames("linux-armv7", unames, sizeof(unames)),
+			    "|Linux armv7l|Linux armv8l|");
+	assert_string_equal(platform_unames("linux-armv7", unames, 10), "|Linux ar");
+	assert_string_equal(platform_unames("other", unames, sizeof(unames)), "");
+}
+
 static void this_program_is_for_this_platform(void **state)
 {
 	FILE *self = fopen("/proc/self/exe", "rbe");
@@ -64,6 +77,7 @@ int main(void)
 		cmocka_unit_test(uname_selects_one),
 		cmocka_unit_test(others_have_none),
 		cmocka_unit_test(names_are_the_tables_own),
+		cmocka_unit_test(platform_knows_what_uname_prints),
 		cmocka_unit_test(this_program_is_for_this_platform),
 	};
 
