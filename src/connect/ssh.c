@@ -105,4 +105,5 @@ const struct connect_method connect_ssh = {
 	.command = ssh_command,
 	.listen = ssh_listen,
 	.explain = ssh_explain,
+	.is_detail = ssh_is_detail,
 };

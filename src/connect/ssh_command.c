@@ -312,6 +312,8 @@ int ssh_command(const struct connect_options *options, const char *context_path,
 	if (r == 0 && own->proxy_jump)
 		r = add_jumps(&arguments, options, err);
 	arguments_add_all(&arguments, own->ssh_args);
+	if (own->ssh_debug_level == 0)
+		arguments_add(&arguments, "-oLogLevel=VERBOSE"); /* says when it has logged in */
 	add_defaults(&arguments, options);
 	arguments_add(&arguments, "-T"); /* a clean stream */
 	arguments_add(&arguments, "-enone");

@@ -14,6 +14,8 @@
 #define SSH_FAILED 255 /* what ssh exits with over its own failures */
 #define NO_COMMAND 127 /* what shells exit with */
 
+#define COUNT(array) (sizeof(array) / sizeof(*(array)))
+
 typedef mitogen_ssh_options ssh_options;
 
 /* ---- Prompts ---- */
@@ -171,6 +173,15 @@ static enum tool_says refuse(const ssh_options *own, enum prompt kind, const cha
 	return TOOL_FAILED;
 }
 
+/* "Authenticated to web1 ([10.0.0.1]:22) using "publickey"." */
+static bool says_that_we_are_in(const struct tool_line *line)
+{
+	static const char words[] = "Authenticated to ";
+
+	return line->is_complete && !line->from_terminal && line->size >= strlen(words) &&
+	       memcmp(line->text, words, strlen(words)) == 0;
+}
+
 enum tool_says ssh_listen(const struct connect_options *options, struct tool_memory *memory,
 			  const struct tool_line *line, const char **ret_answer, mitogen_error *err)
 {
@@ -178,6 +189,7 @@ enum tool_says ssh_listen(const struct connect_options *options, struct tool_mem
 	char text[PROMPT_MAX];
 	enum prompt kind;
 
+	memory->is_let_in |= says_that_we_are_in(line);
 	if (!line->from_terminal || line->is_complete || line->size >= sizeof(text) ||
 	    memchr(line->text, '\0', line->size))
 		return TOOL_NOTHING;
@@ -194,6 +206,34 @@ enum tool_says ssh_listen(const struct connect_options *options, struct tool_mem
 	default:
 		return refuse(own, kind, text, err);
 	}
+}
+
+/* ---- Details ---- */
+
+/* Not what it says of a failure: with our LogLevel, and with ssh_debug_level. */
+static const char *const details[] = {
+	"Transferred: sent ",
+	"Bytes per second: sent ",
+	"Learned new hostkey: ",
+	"Deprecating obsolete hostkey: ",
+};
+static const char *const debug_details[] = {"debug1: ", "debug2: ", "debug3: ", "OpenSSH_"};
+
+static bool begins_with_one(const char *line, size_t size, const char *const *words, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (size >= strlen(words[i]) && memcmp(line, words[i], strlen(words[i])) == 0)
+			return true;
+	return false;
+}
+
+bool ssh_is_detail(const struct connect_options *options, const char *line, size_t size)
+{
+	const ssh_options *own = options->own;
+
+	return begins_with_one(line, size, details, COUNT(details)) ||
+	       (own->ssh_debug_level > 0 &&
+		begins_with_one(line, size, debug_details, COUNT(debug_details)));
 }
 
 /* ---- Last words ---- */
@@ -278,7 +318,7 @@ static const struct reason *find(const struct reason *table, size_t count, const
 	return NULL;
 }
 
-#define FIND(table, output) find(table, sizeof(table) / sizeof(*(table)), output)
+#define FIND(table, output) find(table, COUNT(table), output)
 
 /* Sets err: "alice@web1 port 2222: ", then the text. */
 static void set(mitogen_error *err, int code, const ssh_options *own, const char *text)

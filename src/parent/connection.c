@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/escape.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/quote.h"
@@ -184,6 +185,7 @@ static struct start_failure start_failure_of(const struct connection *connection
 		.options = &connection->options,
 		.output = &connection->output,
 		.is_logging_in = connection->login && !connection->login->is_done,
+		.is_let_in = connection->login && connection->login->tool.memory.is_let_in,
 		.has_status = connection->has_status,
 		.status = connection->status,
 	};
@@ -600,6 +602,20 @@ static void heard(struct output *output, const char *data, size_t size)
 	tool_hear(&LIST_OWNER(output, struct connection, output)->login->tool, data, size);
 }
 
+static bool take_detail(struct output *output, const char *line, size_t size)
+{
+	const struct connection *connection = LIST_OWNER(output, struct connection, output);
+	const struct connect_method *method = connection->method;
+	char text[OUTPUT_LINE_MAX / 2];
+
+	if (!method->is_detail || !method->is_detail(&connection->options, line, size))
+		return false;
+	if (log_get_level() >= LOG_DEBUG)
+		log_write(LOG_DEBUG, "%.400s: %s: %s", connection->context->path, method->name,
+			  escape_text(text, sizeof(text), line, size));
+	return true;
+}
+
 static void prepare_login(struct connection *connection)
 {
 	*connection->login = (struct login){
@@ -613,6 +629,7 @@ static void prepare_login(struct connection *connection)
 	};
 	login_init(connection->login);
 	connection->output.heard = heard;
+	connection->output.take = take_detail;
 }
 
 /* "local.3", or the name that was asked for, behind our own path. NULL: no memory. */

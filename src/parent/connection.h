@@ -30,6 +30,7 @@ enum tool_says {
 /* What a tool has said so far, for its method; zero at first. */
 struct tool_memory {
 	unsigned asked; /* for which secrets, as bits of the method's own */
+	bool is_let_in; /* it has logged in: the first stage is all that is missing */
 };
 
 /* A line that a tool has written to its terminal or to its standard error, before the first stage has
@@ -73,6 +74,9 @@ struct connect_method {
 	 * path goes before it, the output after it. NULL: it says enough. */
 	void (*explain)(const struct connect_options *options, const char *output, int status,
 			mitogen_error *err);
+	/* Is this line, of its standard error at any time, about how the tool works? Then it goes to the log as
+	 * details do. NULL: none is. */
+	bool (*is_detail)(const struct connect_options *options, const char *line, size_t size);
 };
 
 /* Is this a name that a context may have? NULL: none was given. 0, or a code with err set. */

@@ -61,20 +61,29 @@ static void append(struct batch *batch, const char *text, size_t size)
 	batch->size += size;
 }
 
+/* What is meant for a terminal has one at the end of each line. */
+static size_t without_return(const char *line, size_t size)
+{
+	return size > 0 && line[size - 1] == '\r' ? size - 1 : size;
+}
+
 /* The first bytes of what is collected are a line, or a piece of one of which more is to come. */
 static void take_line(struct output *output, size_t size, bool is_whole, struct batch *batch)
 {
 	struct output_lines *lines = output->lines;
 	char text[OUTPUT_LINE_MAX];
+	size_t length = is_whole ? without_return(lines->line, size) : size;
+	bool is_taken = is_whole && !lines->is_continued && output->take &&
+			output->take(output, lines->line, length);
 
-	if (output->context_id != 0) {
+	if (output->context_id != 0 && !is_taken) {
 		if (batch->size + size + 2 * sizeof(MARK) > sizeof(batch->text))
 			flush(output, batch);
 		append(batch, MARK, lines->is_continued ? strlen(MARK) : 0);
-		append(batch, lines->line, size);
+		append(batch, lines->line, length);
 		append(batch, MARK, is_whole ? 0 : strlen(MARK));
 		append(batch, "\n", 1);
-	} else if (escape_text(text, sizeof(text), lines->line, size)[0]) {
+	} else if (!is_taken && escape_text(text, sizeof(text), lines->line, length)[0]) {
 		keep(lines, text);
 	}
 	lines->line_size -= size;

@@ -27,6 +27,8 @@ struct output {
 	void (*before_read)(struct output *output);
 	/* Bytes that came through the pipe, as long as lines are kept. May be NULL. */
 	void (*heard)(struct output *output, const char *data, size_t size);
+	/* Takes a whole line, which then is neither kept nor forwarded, or not. May be NULL. */
+	bool (*take)(struct output *output, const char *line, size_t size);
 };
 
 void output_init(struct output *output, struct router *router);

@@ -64,7 +64,12 @@ void start_failure_time_out(const struct start_failure *failure, mitogen_error *
 {
 	int ms = failure->options->connect_timeout_ms;
 
-	if (failure->is_logging_in)
+	if (failure->is_logging_in && failure->is_let_in)
+		error_set(ret, MITOGEN_ERR_TIMEOUT,
+			  "%s has logged in, but the shell there has not run our command within %d "
+			  "ms",
+			  failure->method->name, ms);
+	else if (failure->is_logging_in)
 		error_set(ret, MITOGEN_ERR_TIMEOUT, "%s has not logged in within %d ms",
 			  failure->method->name, ms);
 	else if (failure->method->has_first_stage)

@@ -14,6 +14,7 @@ struct start_failure {
 	const struct connect_options *options;
 	const struct output *output; /* what was printed */
 	bool is_logging_in;          /* the first stage has not answered */
+	bool is_let_in;              /* but the tool has logged in */
 	bool has_status;
 	int status; /* of the process, as of waitpid */
 };

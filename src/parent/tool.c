@@ -121,10 +121,12 @@ void tool_hear(struct tool *tool, const char *data, size_t size)
 static void says(void *owner, const char *text, size_t size, bool is_complete)
 {
 	struct tool *tool = owner;
-	const struct tool_line line = {text, size, is_complete, true};
+	struct tool_line line = {text, size, is_complete, true};
 
+	for (; line.size > 0 && *line.text == '\r'; line.size--)
+		line.text++; /* it wants its question to be at the beginning of a line */
 	if (is_complete) {
-		output_add(tool->login->output, text, size);
+		output_add(tool->login->output, line.text, line.size);
 		output_add(tool->login->output, "\n", 1);
 	}
 	listen_to(tool, &line);

@@ -21,8 +21,10 @@
 #include "parent/method_options.h"
 
 #define ENFORCE "-oStrictHostKeyChecking=yes"
+#define VERBOSE " -oLogLevel=VERBOSE"
 #define DEFAULTS                                                                                   \
-	" -oConnectTimeout=27 -oServerAliveInterval=15 -oServerAliveCountMax=3 "                   \
+	" -oConnectTimeout=27 -oServerAliveInterval=15 "                                           \
+	"-oServerAliveCountMax=3 "                                                                 \
 	"-oCompression=no"
 
 static char directory[] = "/tmp/test-ssh-XXXXXX";
@@ -107,7 +109,7 @@ static void without_a_password_it_may_not_ask(void **state)
 
 	(void)state;
 	snprintf(program, sizeof(program), "%s/ssh", directory);
-	ASSERT_ARGUMENTS("-ax -oBatchMode=yes " ENFORCE DEFAULTS " -T -enone web1",
+	ASSERT_ARGUMENTS("-ax -oBatchMode=yes " ENFORCE VERBOSE DEFAULTS " -T -enone web1",
 			 .hostname = "web1");
 	assert_string_equal(command.path, program);
 	assert_false(command.terminal);
@@ -116,7 +118,8 @@ static void without_a_password_it_may_not_ask(void **state)
 static void for_a_password_it_has_a_terminal_M4(void **state)
 {
 	(void)state;
-	ASSERT_ARGUMENTS("-ax -oNumberOfPasswordPrompts=1 " ENFORCE DEFAULTS " -T -enone web1",
+	ASSERT_ARGUMENTS("-ax -oNumberOfPasswordPrompts=1 " ENFORCE VERBOSE DEFAULTS
+			 " -T -enone web1",
 			 .hostname = "web1", .password = "secret");
 	assert_true(command.terminal);
 }
@@ -138,29 +141,32 @@ static void all_that_is_given_comes_first(void **state)
 static void host_keys(void **state)
 {
 	(void)state;
-	ASSERT_ARGUMENTS("-ax -oBatchMode=yes -oStrictHostKeyChecking=accept-new" DEFAULTS
+	ASSERT_ARGUMENTS("-ax -oBatchMode=yes -oStrictHostKeyChecking=accept-new" VERBOSE DEFAULTS
 			 " -T -enone web1",
 			 .hostname = "web1", .check_host_keys = MITOGEN_HOST_KEYS_ACCEPT);
-	ASSERT_ARGUMENTS("-ax -oBatchMode=yes -oStrictHostKeyChecking=no "
-			 "-oUserKnownHostsFile=/dev/null -oGlobalKnownHostsFile=/dev/null" DEFAULTS
-			 " -T -enone web1",
-			 .hostname = "web1", .check_host_keys = MITOGEN_HOST_KEYS_IGNORE);
+	ASSERT_ARGUMENTS(
+		"-ax -oBatchMode=yes -oStrictHostKeyChecking=no "
+		"-oUserKnownHostsFile=/dev/null -oGlobalKnownHostsFile=/dev/null" VERBOSE DEFAULTS
+		" -T -enone web1",
+		.hostname = "web1", .check_host_keys = MITOGEN_HOST_KEYS_IGNORE);
 }
 
 static void keepalives_are_the_users_once_they_are_named(void **state)
 {
 	(void)state;
+	ASSERT_ARGUMENTS(
+		"-ax -oBatchMode=yes " ENFORCE
+		" -oServerAliveInterval=0 -oLogLevel=VERBOSE -oConnectTimeout=27 -oCompression=no "
+		"-T -enone web1",
+		.hostname = "web1", .keepalive_enabled = MITOGEN_NO, .keepalive_interval = 7);
 	ASSERT_ARGUMENTS("-ax -oBatchMode=yes " ENFORCE
-			 " -oServerAliveInterval=0 -oConnectTimeout=27 -oCompression=no "
-			 "-T -enone web1",
-			 .hostname = "web1", .keepalive_enabled = MITOGEN_NO,
-			 .keepalive_interval = 7);
-	ASSERT_ARGUMENTS("-ax -oBatchMode=yes " ENFORCE
-			 " -oServerAliveInterval=15 -oServerAliveCountMax=3 -oConnectTimeout=27 "
+			 " -oServerAliveInterval=15 -oServerAliveCountMax=3 -oLogLevel=VERBOSE "
+			 "-oConnectTimeout=27 "
 			 "-oCompression=no -T -enone web1",
 			 .hostname = "web1", .keepalive_enabled = MITOGEN_YES);
 	ASSERT_ARGUMENTS("-ax -oBatchMode=yes " ENFORCE
-			 " -oServerAliveCountMax=9 -oConnectTimeout=27 -oServerAliveInterval=15 "
+			 " -oServerAliveCountMax=9 -oLogLevel=VERBOSE -oConnectTimeout=27 "
+			 "-oServerAliveInterval=15 "
 			 "-oCompression=no -T -enone web1",
 			 .hostname = "web1", .keepalive_count = 9);
 }
@@ -169,10 +175,11 @@ static void the_home_of_a_key_is_that_of_the_environment_M6(void **state)
 {
 	(void)state;
 	ASSERT_ARGUMENTS("-ax -oBatchMode=yes " ENFORCE
-			 " -i/home/alice/.ssh/key -oIdentitiesOnly=yes" DEFAULTS " -T -enone web1",
-			 .hostname = "web1", .identity_file = "~/.ssh/key");
-	ASSERT_ARGUMENTS("-ax -oBatchMode=yes " ENFORCE " '-i~bob/key' -oIdentitiesOnly=no" DEFAULTS
+			 " -i/home/alice/.ssh/key -oIdentitiesOnly=yes" VERBOSE DEFAULTS
 			 " -T -enone web1",
+			 .hostname = "web1", .identity_file = "~/.ssh/key");
+	ASSERT_ARGUMENTS("-ax -oBatchMode=yes " ENFORCE
+			 " '-i~bob/key' -oIdentitiesOnly=no" VERBOSE DEFAULTS " -T -enone web1",
 			 .hostname = "web1", .identity_file = "~bob/key",
 			 .identities_only = MITOGEN_NO);
 	environment[1] = NULL;
@@ -183,7 +190,7 @@ static void the_home_of_a_key_is_that_of_the_environment_M6(void **state)
 static void other_identities_can_be_kept_out_M5(void **state)
 {
 	(void)state;
-	ASSERT_ARGUMENTS("-ax -oBatchMode=yes " ENFORCE " -oIdentitiesOnly=yes" DEFAULTS
+	ASSERT_ARGUMENTS("-ax -oBatchMode=yes " ENFORCE " -oIdentitiesOnly=yes" VERBOSE DEFAULTS
 			 " -T -enone web1",
 			 .hostname = "web1", .identities_only = MITOGEN_YES);
 }
@@ -191,11 +198,11 @@ static void other_identities_can_be_kept_out_M5(void **state)
 static void hosts_on_the_way_may_not_ask(void **state)
 {
 	(void)state;
-	ASSERT_ARGUMENTS("-ax -oNumberOfPasswordPrompts=1 " ENFORCE
-			 " '-oProxyCommand=ssh -axT -oBatchMode=yes " ENFORCE DEFAULTS
-			 " -lbob -p2200 '\\''-W[%h]:%p'\\'' bastion'" DEFAULTS " -T -enone web1",
-			 .hostname = "web1", .password = "secret",
-			 .proxy_jump = "bob@bastion:2200");
+	ASSERT_ARGUMENTS(
+		"-ax -oNumberOfPasswordPrompts=1 " ENFORCE
+		" '-oProxyCommand=ssh -axT -oBatchMode=yes " ENFORCE DEFAULTS
+		" -lbob -p2200 '\\''-W[%h]:%p'\\'' bastion'" VERBOSE DEFAULTS " -T -enone web1",
+		.hostname = "web1", .password = "secret", .proxy_jump = "bob@bastion:2200");
 }
 
 static void jumps_are_nested(void **state)

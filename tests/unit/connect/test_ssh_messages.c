@@ -142,6 +142,36 @@ static void keys_that_were_not_named_are_left_out(void **state)
 	answers("alice@web1's password: ", "secret");
 }
 
+static void it_is_let_in_when_ssh_says_so(void **state)
+{
+	(void)state;
+	hear("Authenticated", true, false);
+	hear("Authenticated to web1 ([10.0.0.1]:22) using \"publickey\".", false, false);
+	hear("Authenticated to web1 ([10.0.0.1]:22) using \"publickey\".", true, true);
+	assert_false(memory.is_let_in);
+	hear("Authenticated to web1 ([10.0.0.1]:22) using \"publickey\".", true, false);
+	assert_true(memory.is_let_in);
+}
+
+static bool is_detail(const char *line)
+{
+	return ssh_is_detail(&options, line, strlen(line));
+}
+
+static void its_details_are_known_M8(void **state)
+{
+	(void)state;
+	assert_true(is_detail("Transferred: sent 2909616, received 4400 bytes, in 0.7 seconds"));
+	assert_true(is_detail("Bytes per second: sent 4067961.0, received 6151.7"));
+	assert_false(is_detail("Permission denied (publickey)."));
+	assert_false(is_detail("debug1"));
+	assert_false(is_detail("debug1: of a program there"));
+	own.ssh_debug_level = 1;
+	assert_true(is_detail("debug1: Connecting to web1 [10.0.0.1] port 22."));
+	assert_true(is_detail("OpenSSH_9.2p1 Debian-2+deb12u10"));
+	assert_false(is_detail("Transferred"));
+}
+
 /* ---- */
 
 static void ends_with(int status, const char *output, int code, const char *text)
@@ -245,6 +275,8 @@ int main(void)
 		cmocka_unit_test_setup(a_key_is_opened_with_it, setup),
 		cmocka_unit_test_setup(what_opens_a_key_is_not_sent_to_the_host, setup),
 		cmocka_unit_test_setup(keys_that_were_not_named_are_left_out, setup),
+		cmocka_unit_test_setup(it_is_let_in_when_ssh_says_so, setup),
+		cmocka_unit_test_setup(its_details_are_known_M8, setup),
 		cmocka_unit_test_setup(each_failure_has_its_own_words, setup),
 		cmocka_unit_test_setup(refusals_of_old_and_new_versions_M7, setup),
 		cmocka_unit_test_setup(an_account_without_a_shell, setup),

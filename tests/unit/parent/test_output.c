@@ -109,6 +109,31 @@ static void control_bytes_are_escaped(void **state)
 	assert_string_equal(quote(), "; it printed: \\x1b[31mred");
 }
 
+static void what_is_meant_for_a_terminal_ends_as_all_lines(void **state)
+{
+	(void)state;
+	add("one\r\n\r\ntwo\r\rthree\r\n");
+	assert_string_equal(quote(), "; it printed: one | two\\r\\rthree");
+}
+
+static bool take_what_begins_with_a_hash(struct output *from, const char *line, size_t size)
+{
+	assert_ptr_equal(from, &output);
+	return size > 0 && line[0] == '#';
+}
+
+static void some_lines_go_elsewhere(void **state)
+{
+	(void)state;
+	output.take = take_what_begins_with_a_hash;
+	add("one\n#two\nth#ree\n");
+	assert_string_equal(quote(), "; it printed: one | th#ree");
+	output_forward(&output, ID);
+	add("#four\r\nfive\r\n#");
+	add("six\n");
+	assert_string_equal(get_log(), "web: five\n");
+}
+
 /* The last lines tell more than the first ones. */
 static void the_end_of_much_output_is_kept(void **state)
 {
@@ -294,6 +319,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(quoted_line_by_line, setup, teardown),
 		cmocka_unit_test_setup_teardown(control_bytes_are_escaped, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_meant_for_a_terminal_ends_as_all_lines,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(some_lines_go_elsewhere, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_end_of_much_output_is_kept, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_end_of_a_long_line_is_kept, setup, teardown),
 		cmocka_unit_test_setup_teardown(logged_with_its_name, setup, teardown),
