@@ -53,6 +53,14 @@ def test_detached(example, directories):
     assert other != program
 
 
+def test_prefork(example):
+    assert example("prefork").splitlines() == [
+        "fork.1: prime number 100 is 541",
+        "fork.2: prime number 1000 is 7919",
+        "fork.3: prime number 10000 is 104729",
+    ]
+
+
 @pytest.fixture
 def tail(build):
     return build("tail", *([] if IS_SANITIZED else ["-static"]), directory=EXAMPLES)
