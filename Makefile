@@ -9,7 +9,6 @@ PLATFORMS := linux-x86_64 linux-aarch64 linux-armv7 linux-riscv64
 
 HOST := build/host
 AGENTS := $(PLATFORMS:%=build/agents/%)
-AGENTS_BUILT = $(wildcard $(AGENTS))
 
 # Runs a command that is of interest only when it fails.
 quietly = log=build/$(subst /,-,$@).log; $(1) >$$log 2>&1 || { cat $$log; exit 1; }; rm $$log
@@ -20,7 +19,7 @@ $(info build/ was made in another place: starting anew)
 $(shell rm -rf build)
 endif
 
-.PHONY: all demo check bench install clean distclean agents format lint fuzz help host need
+.PHONY: all demo check bench install uninstall clean distclean agents format lint fuzz help host need
 .PHONY: $(AGENTS)
 
 all: host build/agents/$(PLATFORM)
@@ -31,6 +30,7 @@ help:
 	@echo 'make check      build, lint, test, fuzz for a moment; installs what is missing'
 	@echo 'make bench      build and run the benchmarks; installs what is missing'
 	@echo 'make install    install under PREFIX=$(PREFIX), below DESTDIR if given'
+	@echo 'make uninstall  remove from there what install put there'
 	@echo 'make agents     build the agents of $(PLATFORMS)'
 	@echo 'make format     rewrite the C sources in the style of .clang-format'
 	@echo 'make lint       layers, headers, documents, format, clang-tidy, cppcheck'
@@ -92,10 +92,17 @@ install:
 	@install -d '$(DESTDIR)$(PREFIX)/lib/mitogen/agents'
 	@$(call quietly,DESTDIR="$$(realpath '$(DESTDIR)$(PREFIX)')" meson install -C $(HOST) --no-rebuild)
 	@rm -f $(HOST)/meson-logs/install-log.txt
-	@install -m 755 $(AGENTS_BUILT) '$(DESTDIR)$(PREFIX)/lib/mitogen/agents'
-	@install -m 644 $(AGENTS_BUILT:=.gz) '$(DESTDIR)$(PREFIX)/lib/mitogen/agents'
+	@install -m 755 $$(ls $(AGENTS) 2>/dev/null) '$(DESTDIR)$(PREFIX)/lib/mitogen/agents'
+	@install -m 644 $$(ls $(AGENTS:=.gz) 2>/dev/null) '$(DESTDIR)$(PREFIX)/lib/mitogen/agents'
 	@if [ "$$(id -u)" = 0 ] && [ -z '$(DESTDIR)' ]; then ldconfig; fi
 	@echo 'installed under $(DESTDIR)$(PREFIX)'
+
+uninstall:
+	@cd '$(DESTDIR)$(PREFIX)' && rm -f bin/mitogen lib/libmitogen.a lib/libmitogen.so* \
+		lib/pkgconfig/mitogen.pc share/man/man1/mitogen.1 share/man/man1/mitogen-*.1 && \
+		rm -rf include/mitogen lib/mitogen
+	@if [ "$$(id -u)" = 0 ] && [ -z '$(DESTDIR)' ]; then ldconfig; fi
+	@echo 'removed from $(DESTDIR)$(PREFIX)'
 
 format:
 	@tools/check-format --fix
