@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "base/environment.h"
 
+#include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,25 +14,40 @@ char **environment_copy(void)
 	return environment_copy_of(environ);
 }
 
-char **environment_copy_of(char *const *environment)
+/* Are they of one name? */
+static bool is_same(const char *a, const char *b)
 {
-	size_t count = 0, size = 0;
+	size_t length = strcspn(a, "=");
+
+	return strncmp(a, b, length) == 0 && b[length] == '=';
+}
+
+char **environment_copy_with(char *const *environment, const char *variable)
+{
+	size_t count = 0, size = variable ? strlen(variable) + 1 : 0, copied = 0;
 	char **copy, *at;
 
 	for (; environment[count]; count++)
 		size += strlen(environment[count]) + 1;
-	copy = sys.malloc((count + 1) * sizeof(*copy) + size);
+	copy = sys.malloc((count + 2) * sizeof(*copy) + size);
 	if (!copy)
 		return NULL;
-	at = (char *)(copy + count + 1);
-	for (size_t i = 0; i < count; i++) {
-		size_t length = strlen(environment[i]) + 1;
+	at = (char *)(copy + count + 2);
+	for (size_t i = 0; i <= count; i++) {
+		const char *next = i < count ? environment[i] : variable;
 
-		copy[i] = memcpy(at, environment[i], length);
-		at += length;
+		if (!next || (i < count && variable && is_same(variable, next)))
+			continue;
+		copy[copied++] = memcpy(at, next, strlen(next) + 1);
+		at += strlen(next) + 1;
 	}
-	copy[count] = NULL;
+	copy[copied] = NULL;
 	return copy;
+}
+
+char **environment_copy_of(char *const *environment)
+{
+	return environment_copy_with(environment, NULL);
 }
 
 const char *environment_get(char *const *environment, const char *name)

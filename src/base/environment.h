@@ -9,5 +9,7 @@
 char **environment_copy(void);
 /* The same of another such array. */
 char **environment_copy_of(char *const *environment);
+/* The same, with this variable, "NAME=value", in place of what it has under that name. */
+char **environment_copy_with(char *const *environment, const char *variable);
 /* The value of that variable in such an array, which may be NULL: then, and if it has none, NULL. */
 const char *environment_get(char *const *environment, const char *name);

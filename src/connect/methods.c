@@ -7,15 +7,10 @@
 
 METHOD_OPTIONS_CHECK(mitogen_fork_options);
 METHOD_OPTIONS_CHECK(mitogen_ssh_options);
-METHOD_OPTIONS_CHECK(mitogen_sudo_options);
-METHOD_OPTIONS_CHECK(mitogen_su_options);
-METHOD_OPTIONS_CHECK(mitogen_doas_options);
 
 const struct connect_method *const connect_methods[] = {
-	&connect_local,
-	&connect_fork,
-	&connect_ssh,
-	NULL,
+	&connect_local, &connect_fork, &connect_ssh, &connect_sudo,
+	&connect_su,    &connect_doas, NULL,
 };
 
 const struct connect_method *connect_find(const char *name, size_t size)

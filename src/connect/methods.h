@@ -9,6 +9,9 @@
 extern const struct connect_method connect_local;
 extern const struct connect_method connect_fork;
 extern const struct connect_method connect_ssh;
+extern const struct connect_method connect_sudo;
+extern const struct connect_method connect_su;
+extern const struct connect_method connect_doas;
 
 /* All of them; ends with NULL. */
 extern const struct connect_method *const connect_methods[];

@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "base/environment.h"
+#include "base/random.h"
 #include "base/sys.h"
 #include "module/platform.h"
 #include "parent/connection.h"
@@ -15,6 +16,8 @@ int connect_options_copy(const struct connect_method *method, const struct conne
 {
 	*ret = *options;
 	ret->name = NULL;
+	ret->marker[0] = random_u32();
+	ret->marker[1] = random_u32();
 	ret->image = options->image ? sys_strdup(options->image) : NULL;
 	ret->platform = options->platform
 				? platform_named(options->platform, strlen(options->platform))

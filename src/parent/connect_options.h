@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct connect_method;
 
@@ -17,6 +18,7 @@ struct connect_options {
 		*platform; /* of the target, if it is known from before: "linux-x86_64"; or NULL */
 	const void
 		*own; /* the method's public struct, with options for itself; NULL: it has none */
+	uint32_t marker[2]; /* of a copy: random, for a prompt that nobody can guess */
 };
 
 /* A deep copy, but for the name, which it has not; what holds where nothing was given is filled in. 0, or

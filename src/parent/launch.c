@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/environment.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/spawn.h"
@@ -19,7 +20,18 @@ void launch_command_clear(struct launch_command *command)
 		sys.free(*argument);
 	sys.free(command->argv);
 	sys.free(command->path);
+	sys.free(command->variable);
 	*command = (struct launch_command){0};
+}
+
+char *launch_variable(const char *name, const char *value)
+{
+	size_t size = strlen(name) + strlen(value) + 2;
+	char *variable = sys.malloc(size);
+
+	if (variable)
+		snprintf(variable, size, "%s=%s", name, value);
+	return variable;
 }
 
 static int fail_spawn(const struct launch_command *command, enum spawn_stage stage,
@@ -128,49 +140,63 @@ static void close_theirs(struct launcher *launcher, const int theirs[LAUNCH_PIPE
 
 /* ---- Running ---- */
 
-int launch(struct launcher **launcher, const struct launch_command *command,
-	   char *const *environment, struct launched *ret, mitogen_error *err)
+static int run(struct launcher *launcher, const struct launch_command *command,
+	       char *const *environment, struct pty *terminal, struct launched *ret,
+	       mitogen_error *err)
 {
 	struct spawn spawn = {
 		.path = command->path,
 		.argv = command->argv,
 		.env = environment,
+		.terminal_fd = terminal->slave,
 		.session = true,
 		.alone = true,
 		/* until it is up: then it sees the end of its input, and has children of its own */
 		.dies_with_us = true,
 	};
-	int ours[LAUNCH_PIPES], theirs[LAUNCH_PIPES], r;
-	struct pty terminal = PTY_NONE;
+	int ours[LAUNCH_PIPES], theirs[LAUNCH_PIPES], r = launch_connect(ours, theirs, err);
 	enum spawn_stage stage;
 	pid_t pid;
 
-	if (!*launcher)
-		*launcher = new_launcher();
-	if (command->terminal && pty_open(&terminal) < 0)
-		return error_set_errno(err, "cannot make a terminal to ask on");
-	r = launch_connect(ours, theirs, err);
-	if (r < 0) {
-		pty_close(&terminal);
+	if (r < 0)
 		return r;
-	}
-	spawn.terminal_fd = terminal.slave;
-	if (*launcher)
-		move_down(*launcher, theirs);
+	if (launcher)
+		move_down(launcher, theirs);
 	spawn.stdin_fd = theirs[0];
 	spawn.stdout_fd = theirs[1];
 	spawn.stderr_fd = theirs[2];
 	pid = spawn_start(&spawn, &stage);
 	if (pid < 0)
 		r = fail_spawn(command, stage, err);
-	close_theirs(*launcher, theirs);
+	close_theirs(launcher, theirs);
 	if (r < 0) {
 		launch_close(ours);
-		pty_close(&terminal);
 		return r;
 	}
 	ret->pid = pid;
-	ret->terminal = terminal;
+	ret->terminal = *terminal;
 	memcpy(ret->fds, ours, sizeof(ours));
 	return 0;
+}
+
+int launch(struct launcher **launcher, const struct launch_command *command,
+	   char *const *environment, struct launched *ret, mitogen_error *err)
+{
+	CLEANUP_FREE char **whole = NULL;
+	struct pty terminal = PTY_NONE;
+	int r;
+
+	if (!*launcher)
+		*launcher = new_launcher();
+	if (command->variable) {
+		whole = environment_copy_with(environment, command->variable);
+		if (!whole)
+			return error_set_memory(err);
+	}
+	if (command->terminal && pty_open(&terminal) < 0)
+		return error_set_errno(err, "cannot make a terminal to ask on");
+	r = run(*launcher, command, whole ? whole : environment, &terminal, ret, err);
+	if (r < 0)
+		pty_close(&terminal);
+	return r;
 }

@@ -3,16 +3,19 @@
 #pragma once
 
 #include <mitogen/types.h>
-#include <stdbool.h>
 #include <sys/types.h>
 
 #include "base/pty.h"
 
 /* What is to be run so that a child answers on its standard input and output. */
 struct launch_command {
-	char *path;    /* sys.free */
-	char **argv;   /* NULL-terminated; both the array and the strings with sys.free */
-	bool terminal; /* it has one of its own, to ask on, beside the pipes */
+	char *path;  /* sys.free */
+	char **argv; /* NULL-terminated; both the array and the strings with sys.free */
+	enum launch_terminal {
+		LAUNCH_NO_TERMINAL,
+		LAUNCH_TERMINAL, /* one of its own, to ask on, beside the pipes */
+	} terminal;
+	char *variable; /* "NAME=value": what its environment has besides; sys.free; or NULL */
 };
 
 /* A child and we are connected by pipes: to its standard input, from its standard output, and from its
@@ -35,5 +38,7 @@ void launch_close(const int fds[LAUNCH_PIPES]);
  * the caller's; or a negative code with err set. */
 int launch(struct launcher **launcher, const struct launch_command *command,
 	   char *const *environment, struct launched *ret, mitogen_error *err);
+/* For launch_command.variable. NULL: no memory. */
+char *launch_variable(const char *name, const char *value);
 void launch_command_clear(struct launch_command *command);
 void launcher_free(struct launcher *launcher); /* takes NULL */

@@ -48,11 +48,25 @@ static void variables_are_found_by_their_whole_name(void **state)
 	assert_null(environment_get(NULL, "PATH"));
 }
 
+static void a_variable_takes_the_place_of_others(void **state)
+{
+	char **copy = environment_copy_with(variables, "HOME=/new");
+
+	(void)state;
+	assert_non_null(copy);
+	assert_string_equal(copy[0], "HOMES=x");
+	assert_string_equal(copy[1], "EMPTY=");
+	assert_string_equal(copy[2], "HOME=/new");
+	assert_null(copy[3]);
+	sys.free(copy);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(copies_are_apart),
 		cmocka_unit_test(ours_is_copied),
+		cmocka_unit_test(a_variable_takes_the_place_of_others),
 		cmocka_unit_test(variables_are_found_by_their_whole_name),
 	};
 

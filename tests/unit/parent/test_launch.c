@@ -22,6 +22,7 @@ static char sh[] = "sh", dash_c[] = "-c";
 static char greeting[] = "GREETING=hello";
 static char *environment[] = {greeting, NULL};
 static struct launcher *launcher;
+static const char *variable;
 static bool terminal; /* do they get one? */
 static int next_fd;   /* the lowest free one: the same afterwards, if nothing is left */
 
@@ -45,6 +46,7 @@ static int teardown(void **state)
 	(void)state;
 	sys.pipe2 = pipe2;
 	terminal = false;
+	variable = NULL;
 	launcher_free(TAKE_PTR(launcher));
 	return lowest_free() == next_fd ? 0 : -1;
 }
@@ -56,6 +58,7 @@ static int run(const char *path, char *script, struct launched *ret, mitogen_err
 	int r;
 
 	command.terminal = terminal;
+	command.variable = variable ? sys_strdup(variable) : NULL;
 	command.argv[0] = sys_strdup(sh);
 	command.argv[1] = sys_strdup(dash_c);
 	command.argv[2] = sys_strdup(script);
@@ -135,6 +138,20 @@ static void a_terminal_beside_the_pipes(void **state)
 	assert_int_equal(waitpid(launched.pid, &status, 0), launched.pid);
 	assert_true(WIFSIGNALED(status));
 	assert_int_equal(WTERMSIG(status), SIGHUP);
+	launch_close(launched.fds);
+}
+
+static void a_variable_of_its_own(void **state)
+{
+	struct launched launched;
+	char script[] = "echo $GREETING $NAME";
+	int status;
+
+	(void)state;
+	variable = "GREETING=bye";
+	assert_int_equal(run("/bin/sh", script, &launched, NULL), 0);
+	assert_string_equal(read_all(launched.fds[1]), "bye\n");
+	assert_int_equal(waitpid(launched.pid, &status, 0), launched.pid);
 	launch_close(launched.fds);
 }
 
@@ -247,6 +264,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_program_between_pipes, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_session_of_its_own, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_terminal_beside_the_pipes, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_variable_of_its_own, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_cannot_run_is_explained, setup, teardown),
 		cmocka_unit_test_setup_teardown(too_few_descriptors, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_a_child_gets, setup, teardown),

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What sudo, su and doas have in common, which make us another account of the same machine. */
+#pragma once
+
+#include "parent/connection.h"
+
+/* What such a tool prints over a refusal, in English and unless somebody has translated it, and what that
+ * means. */
+struct refusal {
+	const char *words;
+	int code;
+	const char *text;
+};
+
+/* The first of the table, which ends with words of NULL, whose words are in the output; or NULL. */
+const struct refusal *privilege_find(const struct refusal *table, const char *output);
+/* As connect_method.explain, by such a table. tool: its name. */
+void privilege_explain(const struct refusal *table, const char *tool, const char *output,
+		       mitogen_error *err);
+/* For connect_method.listen: the tool asks for the only password that it asks for. */
+enum tool_says privilege_answer(const char *tool, const char *password, struct tool_memory *memory,
+				const char **ret_answer, mitogen_error *err);
+/* For connect_method.listen: does it ask for a new password, for which there is no answer? */
+enum tool_says privilege_watch(const char *tool, const struct tool_line *line, mitogen_error *err);
