@@ -17,6 +17,8 @@ COMMENT = "mitogen-tests-of-"  # then the process that made the account
 SHARED = ("/tmp", "/var/tmp", "/dev/shm", "/run")
 OF_FISH = (".cache", ".config", ".local")  # it makes these by itself
 UIDS = r"^Uid:(.*)$"  # in /proc/PID/status
+# Of our environment: conftest.py knows what a test has started by the first.
+OF_TESTS = ("MITOGEN_TEST_ID", "MITOGEN_POLLER")
 DOAS_CONF = "/etc/doas.conf"
 
 
@@ -61,7 +63,7 @@ class Account:
         )
 
     def directory(self, path, mode="755"):
-        """In its home, its own."""
+        """A directory in its home, its own."""
         return self.install(path, "-d", "-m", mode)
 
     def write(self, path, content, mode="644"):
@@ -116,8 +118,7 @@ class Account:
             "PATH": "/usr/local/bin:/usr/bin:/bin",
             "SHELL": self.shell,
             "USER": self.name,
-            # conftest.py knows what a test has started by this
-            "MITOGEN_TEST_ID": os.environ.get("MITOGEN_TEST_ID", ""),
+            **{name: os.environ[name] for name in OF_TESTS if name in os.environ},
             **environment,
         }
         return [
@@ -128,12 +129,10 @@ class Account:
             *map(str, command),
         ]
 
-    def run(self, *command, **options):
+    def run(self, *command, input=b"", **environment):
         """As subprocess.run, as the account."""
-        options = {"stdin": subprocess.DEVNULL, "timeout": 60, **options}
-        if "input" in options:
-            del options["stdin"]
-        return subprocess.run(self.command(*command), capture_output=True, **options)
+        command = self.command(*command, **environment)
+        return subprocess.run(command, input=input, capture_output=True, timeout=60)
 
     def processes(self):
         """The PIDs of those that it owns, be it only in part."""

@@ -35,6 +35,19 @@ def marked_pids(mark):
             pass  # it has ended, or is not ours
 
 
+def name_of(pid):
+    """Of the program that it runs, cut to 15 characters; None if it is gone."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().rstrip("\n")
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
+def first_named(name, pid):
+    """It, or what it has started, whichever is called so: there may be a sudo around it."""
+    return next(pid for pid in (pid, *descendants(pid)) if name_of(pid) == name)
+
+
 def describe(pid):
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]

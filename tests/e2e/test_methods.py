@@ -1,7 +1,9 @@
 """One contract for all methods: what holds for local children (test_children.py) holds for the others."""
 
 import re
+import shutil
 
+import as_root
 import pytest
 from conftest import PROGRAMS
 
@@ -33,6 +35,46 @@ def scenarios():
         for name in names:
             if name not in others.get(program, ()):
                 yield program, name
+
+
+@pytest.fixture
+def scenario_by(for_all, program, methods):
+    """scenario_by(method, source, name): as scenario, as an account that gets to itself by this
+    method."""
+    directories = []
+
+    def run_scenario(method, source, name):
+        path = for_all / source
+        if not path.exists():
+            shutil.copy(program(source), path)
+        method = methods(method)
+        directories.append(method.starter.directory(f"{name}-{len(directories)}", "700"))
+        options = "\n".join(f"{name}={value}" for name, value in method.to_itself().items())
+        done = method.starter.run(
+            *(path, name, directories[-1]), METHOD=method.name, METHOD_OPTIONS=options
+        )
+        log = done.stderr.decode()
+        assert (done.returncode, done.stdout) == (0, b""), log
+        return log
+
+    yield run_scenario
+    if directories:
+        as_root.run("rm", "-rf", *directories)
+
+
+# What is not the same for all streams: starting and ending. (Killed by which signal, ssh does not tell.)
+BY_TOOLS = ("values", "calls", "builtins", "deaths")
+KILLED = {"aborts", "segfaults", "killed_idle", "killed_in_call", "killed_with_1000_calls"}
+KILLED |= {"killed_with_threads_waiting"}
+
+
+@pytest.mark.parametrize("method", ["ssh"])
+@pytest.mark.parametrize(
+    "source, name",
+    [(source, name) for source, name in scenarios() if source in BY_TOOLS and name not in KILLED],
+)
+def test_contract_by_tools(scenario_by, method, source, name):
+    scenario_by(method, source, name)
 
 
 @pytest.mark.parametrize("source, name", scenarios())

@@ -55,13 +55,36 @@ static inline void expect_failure(const char *file, int line, int result, int co
 		expected(file, line, part);
 }
 
-/* ---- Children by the method that $METHOD names: "local", or "fork" ---- */
+/* ---- Children by the method that $METHOD names, with the options in the lines of $METHOD_OPTIONS ---- */
 
-static inline bool uses_fork(void)
+static inline bool uses_method(const char *name)
 {
 	const char *method = getenv("METHOD");
 
-	return method && strcmp(method, "fork") == 0;
+	return strcmp(method ? method : "local", name) == 0;
+}
+
+static inline bool uses_fork(void)
+{
+	return uses_method("fork");
+}
+
+static inline mitogen_context connect_by_method(mitogen_context via, const char *name,
+						int timeout_ms, mitogen_error *error)
+{
+	char name_text[300], timeout_text[64], lines[4096];
+	const char *given = getenv("METHOD_OPTIONS"), *options[32] = {name_text, timeout_text};
+	int count = timeout_ms ? 2 : 1;
+	char *rest = NULL;
+
+	snprintf(name_text, sizeof(name_text), "name=%s", name);
+	snprintf(timeout_text, sizeof(timeout_text), "connect_timeout=%d.%03d", timeout_ms / 1000,
+		 timeout_ms % 1000);
+	snprintf(lines, sizeof(lines), "%s", given ? given : "");
+	options[count] = strtok_r(lines, "\n", &rest);
+	while (options[count] && count < 30)
+		options[++count] = strtok_r(NULL, "\n", &rest);
+	return mitogen_connect(via, getenv("METHOD"), options, error);
 }
 
 /* new_child(via, &err, [.name = ..., ...]): as mitogen_local, and by the same names. */
@@ -74,7 +97,7 @@ new_child_with(mitogen_context via, const mitogen_local_options *options, mitoge
 	static int count;
 	char name[32];
 
-	if (!uses_fork())
+	if (uses_method("local"))
 		return mitogen_local_with(via, options, error);
 	if (via.router != last_router)
 		count = 0;
@@ -82,8 +105,8 @@ new_child_with(mitogen_context via, const mitogen_local_options *options, mitoge
 	snprintf(name, sizeof(name), "local.%d", count + 1);
 	if (!options->name)
 		count++;
-	return mitogen_fork(via, error, .name = options->name ? options->name : name,
-			    .connect_timeout_ms = options->connect_timeout_ms);
+	return connect_by_method(via, options->name ? options->name : name,
+				 options->connect_timeout_ms, error);
 }
 
 /* new_router(&err, [.log_level = ..., ...]): as mitogen_router_new. A fork server is set up before any
