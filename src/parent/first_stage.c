@@ -161,6 +161,9 @@ static const char without_perl[] =
 	/* Notes why something failed. */
 	"note(){ e=\"${e:+$e; }$*\";};"
 	"fail(){ echo " FAILED " $e;exit 1;};"
+	/* That the place $1 is of no use, in the words that a tool had for it: what comes last, but for what
+	 * mksh and zsh say after it. */
+	"quote(){ q=${q%?E: *};q=${q%: $f};note \"$1: ${q##*: }\";};"
 
 	/* The next n bytes of input. */
 	"take(){ head -c $n 2>/dev/null||dd bs=1 count=$n 2>/dev/null;};"
@@ -193,7 +196,7 @@ static const char without_perl[] =
 	"run(){ "
 		"want;"
 		"m=$n;"
-		"q=$(unpack 2>&1 >\"$2\")||{ n=;note \"$1: ${q##*: }\";return;};"
+		"q=$(unpack 2>&1 >\"$2\")||{ n=;quote \"$1\";return;};"
 		"n=;"
 		"[ $z = gzip ]||[ $(wc -c <\"$2\" 2>/dev/null||echo $m) -eq $m ]||{ note \"$1: the image was cut short\";return;};"
 		"trap '[ \"$d\" ]||rm -f \"$f\";note the image cannot be executed;fail' EXIT;"
@@ -206,7 +209,8 @@ static const char without_perl[] =
 		"set -- $(ls -ldn \"$1/.\" 2>/dev/null);"
 		"case $1 in d????????[tT]*)[ $3 = 0 ];;*)false;;esac;};"
 
-	/* Tries the directory $1. An empty file that can be executed is a program for a shell. */
+	/* Tries the directory $1. The shell takes an empty file for a program: 126 is that it may not
+	 * be executed; busybox without /proc fails in another way. */
 	"try(){ "
 		"case $1 in /*);;*)return;;esac;"
 		"case \"|$h|\" in *\"|$1|\"*)return;;esac;"
@@ -216,8 +220,8 @@ static const char without_perl[] =
 		"f=$1/" BOOTSTRAP_FILE "$r;"
 		"trap '' " SIGNALS ";"
 		"if ! q=$( (umask 77;set -C;: >\"$f\") 2>&1);then "
-			"note \"$1: ${q##*: }\";"
-		"elif ! { chmod 700 \"$f\"&&\"$f\";} 2>/dev/null;then "
+			"quote \"$1\";"
+		"elif chmod 700 \"$f\";\"$f\" 2>/dev/null;[ $? = 126 ];then "
 			"rm -f \"$f\";"
 			"note \"$1: programs may not be executed there (noexec)\";"
 		"elif [ \"$d\" ];then "
@@ -232,6 +236,7 @@ static const char without_perl[] =
 		"trap - " SIGNALS ";};"
 
 	"command -v head >/dev/null||command -v dd >/dev/null||{ note there is neither head nor dd;fail;};"
+	"for x in cat chmod rm;do command -v $x >/dev/null||{ note there is no $x;fail;};done;"
 	"if [ -z \"$k\" ];then "
 		"k='there is no python that has ctypes';"
 		"[ \"$c\" ]||k=\"not known for $u\";"
