@@ -14,6 +14,7 @@
 #include "core/router.h"
 #include "parent/ids.h"
 #include "parent/method_options.h"
+#include "parent/platforms.h"
 
 #define CONNECT_MS 30000
 #define NAME_SIZE  256
@@ -126,6 +127,7 @@ static mitogen_context start_child(struct api_router *api, const struct context 
 				   const void *own, mitogen_error *err)
 {
 	struct connect_options options = {.shutdown_ms = api->shutdown_ms};
+	uint64_t target = platforms_target(via->target, method, own);
 	struct context *child = NULL;
 	char name[NAME_SIZE];
 
@@ -137,8 +139,11 @@ static mitogen_context start_child(struct api_router *api, const struct context 
 		options.name = name_of(method, own, name);
 	if (!options.image && via->id == api->router->id)
 		options.image = api->image; /* elsewhere it is that process's own */
-	if (start_context(api, via_ref, method, &options, &child, err) < 0)
+	options.platform = platforms_recall(api->router, target);
+	start_context(api, via_ref, method, &options, &child, err);
+	if (!child)
 		return (mitogen_context){0};
+	child->target = target;
 	return api_context_handle(api->router, child);
 }
 

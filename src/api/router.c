@@ -30,6 +30,8 @@
 #include "module/images.h"
 #include "parent/forks.h"
 #include "parent/parent.h"
+#include "parent/platforms.h"
+#include "parent/platforms_file.h"
 
 static bool is_initialised;
 
@@ -73,6 +75,7 @@ static void close_ports(struct router *router)
 	detach_close(router);
 	parent_close(router);
 	images_close(router);
+	platforms_clear(router);
 	forward_log_close(router);
 	broker_unlock(&router->broker);
 }
@@ -150,8 +153,11 @@ static int configure(struct api_router *api, const mitogen_router_options *optio
 		r = forks_open(api->router, server, api->shutdown_ms);
 		broker_unlock(&api->router->broker);
 	}
+	broker_lock(&api->router->broker);
+	platforms_file_load(api->router);
 	if (r == 0)
 		r = images_open(api->router, options->image, options->image_path);
+	broker_unlock(&api->router->broker);
 	api->image = options->image ? sys_strdup(options->image) : NULL;
 	/* running another program would be worse than none */
 	return options->image && !api->image ? -1 : r;
@@ -289,6 +295,7 @@ void mitogen_router_close(mitogen_router handle)
 		log_write(LOG_ERROR, "the profile is not complete: %s", strerror(errno));
 	dumper_remove(api->router);
 	api_log_close(api);
+	platforms_file_save(api->router);
 	clear(api);
 	api_remove(api);
 }

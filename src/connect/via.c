@@ -13,6 +13,7 @@
 #include "core/dispatch.h"
 #include "parent/ids.h"
 #include "parent/method_options.h"
+#include "parent/platforms.h"
 #include "parent/route_monitor.h"
 #include "wire/cursor.h"
 
@@ -87,6 +88,18 @@ static void give_up(struct router *router, struct context *context, mitogen_erro
 	context_lose(router, context, error);
 }
 
+/* The other context has said what the platform of the new one is, if it has learned that. */
+static void remember_platform(struct router *router, const struct context *context,
+			      const struct mitogen_message *m)
+{
+	struct cursor c = {m->payload, m->payload + m->size};
+	const uint8_t *name;
+	size_t size;
+
+	if (m->header.kind == FRAME_CBOR && cursor_string(&c, CBOR_TEXT, &name, &size) == 0)
+		platforms_remember(router, context->target, (const char *)name, size);
+}
+
 /* The other context says that it is connected, or why it is not. */
 static void connected(void *owner, struct mitogen_message *m)
 {
@@ -99,6 +112,7 @@ static void connected(void *owner, struct mitogen_message *m)
 		if (context->state < CONTEXT_LOST)
 			give_up(request->router, context, &error);
 	} else if (context) {
+		remember_platform(request->router, context, m);
 		context_set_state(request->router, context, CONTEXT_READY, NULL);
 	}
 	message_unref(m);

@@ -24,6 +24,7 @@
 
 struct forks;
 struct images;
+struct platforms;
 struct launcher;
 struct forward_log;
 struct latch;
@@ -74,7 +75,9 @@ struct router {
 	struct forks *forks;       /* the parent layer's, if there is a fork server */
 	struct launcher *launcher; /* the parent layer's, if there ever was a child */
 	struct images *images;     /* the module layer's */
-	uint32_t api_ref;          /* the number of its public handle */
+	struct platforms
+		*platforms; /* the parent layer's, parent/platforms.h; NULL: none are known */
+	uint32_t api_ref;   /* the number of its public handle */
 };
 
 /* The callee's end of a call's channel, made by who has receivers. Router lock held. */

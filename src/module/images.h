@@ -29,7 +29,7 @@ struct image_request {    /* sits in who asks; zeroed but for the first three */
 
 /* image: what children run instead of this program, or NULL. path: directories, separated by ':', that
  * have images, named like their platforms; NULL: those of $MITOGEN_IMAGE_PATH. In the master; elsewhere both
- * are NULL. Any thread. 0, or MITOGEN_ERR_MEMORY. */
+ * are NULL. 0, or MITOGEN_ERR_MEMORY. Any thread. */
 int images_open(struct router *router, const char *image, const char *path);
 void images_close(struct router *router);
 

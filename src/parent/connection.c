@@ -24,6 +24,7 @@
 #include "parent/launch.h"
 #include "parent/login.h"
 #include "parent/output.h"
+#include "parent/platforms.h"
 #include "parent/route_monitor.h"
 #include "parent/start_failure.h"
 #include "wire/bootstrap.h"
@@ -144,6 +145,25 @@ static void finish_if_over(struct connection *connection)
 	broker_close_later(broker_of(connection), &connection->closing);
 }
 
+/* Of the target, as it has said; NULL: nobody has asked. */
+static const char *platform_of(const struct connection *connection)
+{
+	return connection->login ? connection->login->bootstrap.platform : NULL;
+}
+
+static struct mitogen_message *new_answer(const char *platform)
+{
+	struct mitogen_writer w;
+	int ignored;
+
+	message_writer_init(&w);
+	if (platform)
+		writer_string(&w, platform);
+	else
+		writer_nil(&w);
+	return message_from_writer(&w, &ignored);
+}
+
 /* failure: NULL when it is up. */
 static void answer_connect_call(struct connection *connection, const mitogen_error *failure)
 {
@@ -152,7 +172,7 @@ static void answer_connect_call(struct connection *connection, const mitogen_err
 	if (call && failure)
 		dispatch_answer_error(connection->router, call, failure);
 	else if (call)
-		dispatch_answer_nil(connection->router, call);
+		dispatch_answer(connection->router, call, new_answer(platform_of(connection)));
 	message_unref(call);
 }
 
@@ -451,11 +471,16 @@ void connection_detach_for(struct context *context, struct mitogen_message *m)
 
 static void come_up(struct connection *connection)
 {
+	const char *platform = platform_of(connection);
+
 	connection->neighbour.stream.greeting = false;
 	if (!connection->is_asked_to_end)
 		timer_cancel(&connection->timer);
 	set_state(connection, UP);
 	output_forward(&connection->output, connection->context->id);
+	if (platform)
+		platforms_remember(connection->router, connection->context->target, platform,
+				   strlen(platform));
 	answer_connect_call(connection, NULL);
 	context_set_state(connection->router, connection->context, CONTEXT_READY, NULL);
 }
