@@ -50,13 +50,10 @@ void job_start(struct job *job, mitogen_router router, mitogen_receiver receiver
 	mitogen_error err = {0};
 	mitogen_context context = hop_connect(job->hop, router, &err);
 
-	job->group->running++;
 	job->program = *options->program;
 	job->process =
 		mitogen_exec(context, options->program, receiver, job, &err, .env = options->env,
 			     .cwd = options->cwd, .no_stdin = options->no_stdin);
-	if (!options->no_stdin)
-		input_set_state(job->group->input, job, INPUT_BLOCKED);
 	if (job->process.ref == 0)
 		fail(job, &err);
 }

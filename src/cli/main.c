@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/hop.h"
 #include "cli/memory.h"
 #include "cli/say.h"
 #include "cli/standard.h"
@@ -16,8 +17,8 @@ static int help_command(int argc, char **argv);
 static const struct command command_help = {
 	.name = "help",
 	.summary = "explain a command",
-	.help = "usage: mitogen help [COMMAND]\n\nSays what a command does and which options it "
-		"has.\n",
+	.help = "usage: mitogen help [COMMAND | METHOD]\n\nSays what a command does and which "
+		"options it has, or which keys a hop of a target\nmay have.\n",
 	.run = help_command,
 };
 
@@ -73,12 +74,12 @@ static int help_command(int argc, char **argv)
 	}
 	if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
 		command = &command_help;
-	if (argc > 1 && !command)
-		return complain(argv[1]);
 	if (command)
 		fputs(command->help, stdout);
-	else
+	else if (argc == 1)
 		print_usage(stdout);
+	else if (!hop_print_keys(argv[1]))
+		return complain(argv[1]);
 	return 0;
 }
 

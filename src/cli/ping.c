@@ -317,6 +317,7 @@ static void step(struct ping *ping)
 	struct pollfd fds[] = {
 		{.fd = ping->signal_fd, .events = POLLIN},
 		{.fd = ping->session.receiver_fd, .events = POLLIN},
+		{.fd = ping->session.connector.receiver_fd, .events = POLLIN},
 	};
 	int n = poll(fds, sizeof(fds) / sizeof(fds[0]), patience(ping));
 
@@ -324,15 +325,32 @@ static void step(struct ping *ping)
 		ping->signal = signals_next();
 	if (n > 0 && fds[1].revents)
 		take_messages(ping);
+	if (n > 0 && fds[2].revents)
+		connector_step(&ping->session.connector);
 	call_who_are_due(ping);
+}
+
+/* A hop, which may be one on the way to targets only. */
+static void started(void *owner, struct hop *hop)
+{
+	struct ping *ping = owner;
+	struct pinged *pinged = hop->user;
+	mitogen_error error = {0};
+
+	if (!pinged)
+		return;
+	pinged->context = hop_connect(hop, ping->session.router, &error);
+	start_call(ping, pinged, 0, MITOGEN_FOREVER, &error);
 }
 
 static int start(struct ping *ping)
 {
-	int r = session_open(&ping->session, ping->options.targets.hop_count,
-			     ping->options.log_level, SESSION_SHUTDOWN_MS);
 	const struct targets *targets = &ping->options.targets;
+	int r;
 
+	ping->session.connector = (struct connector){
+		.timeout_ms = MITOGEN_FOREVER, .started = started, .owner = ping};
+	r = session_open(&ping->session, &ping->options, SESSION_SHUTDOWN_MS);
 	if (r)
 		return r;
 	ping->signal_fd = signals_catch();
@@ -344,13 +362,10 @@ static int start(struct ping *ping)
 	ping->targets = memory_calloc((size_t)targets->count, sizeof(*ping->targets));
 	ping->running = targets->count;
 	for (int i = 0; i < targets->count; i++) {
-		struct pinged *pinged = &ping->targets[i];
-		mitogen_error error = {0};
-
-		pinged->hop = targets->all[i].hop;
-		pinged->context = hop_connect(targets->all[i].hop, ping->session.router, &error);
-		start_call(ping, pinged, 0, MITOGEN_FOREVER, &error);
+		ping->targets[i].hop = targets->all[i].hop;
+		targets->all[i].hop->user = &ping->targets[i];
 	}
+	connector_start(&ping->session.connector);
 	return 0;
 }
 

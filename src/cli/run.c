@@ -63,6 +63,14 @@ static int signal_programs(struct run *run, int number)
 	return taken;
 }
 
+/* What has not even begun to connect, as others are before it, does not any more. */
+static void give_up_waiting(struct run *run, int status)
+{
+	for (int i = 0; i < run->count; i++)
+		if (run->jobs[i].hop->context.ref == 0)
+			job_give_up(&run->jobs[i], status);
+}
+
 /* Whoever sends a signal again and again wants to have an end, whatever the programs make of it. */
 static void stop_waiting(struct run *run, int number)
 {
@@ -92,6 +100,7 @@ static void pass_signals(struct run *run)
 			return;
 		}
 		signal_programs(run, number);
+		give_up_waiting(run, EXIT_SIGNAL + number);
 		run->signal = number;
 		run->quiet_at = clock_ms() + QUIET_MS;
 	}
@@ -175,6 +184,7 @@ static void step(struct run *run)
 	enum {
 		SIGNALS,
 		MESSAGES,
+		CONNECTOR,
 		INPUT,
 		OUTPUT,
 		COUNT = OUTPUT + OUTPUT_STREAMS
@@ -182,6 +192,7 @@ static void step(struct run *run)
 	struct pollfd fds[COUNT] = {
 		[SIGNALS] = {.fd = run->signal_fd, .events = POLLIN},
 		[MESSAGES] = {.fd = run->session.receiver_fd, .events = POLLIN},
+		[CONNECTOR] = {.fd = run->session.connector.receiver_fd, .events = POLLIN},
 		[INPUT] = {.fd = input_fd(&run->input), .events = POLLIN},
 	};
 	int n;
@@ -197,6 +208,8 @@ static void step(struct run *run)
 	write_output(run, fds + OUTPUT);
 	if (fds[MESSAGES].revents)
 		take_message(run);
+	if (fds[CONNECTOR].revents)
+		connector_step(&run->session.connector);
 	if (fds[INPUT].revents)
 		input_read(&run->input, run->jobs, run->count, &run->output);
 	input_close_unread(&run->input);
@@ -204,11 +217,23 @@ static void step(struct run *run)
 
 /* ---- From start to end ---- */
 
+/* A hop, which may be one on the way to targets only. */
+static void started(void *owner, struct hop *hop)
+{
+	struct run *run = owner;
+	struct job *job = hop->user;
+
+	if (job && !job->is_over)
+		job_start(job, run->session.router, run->session.receiver, &run->options);
+}
+
 static int start(struct run *run)
 {
-	int r = session_open(&run->session, run->options.targets.hop_count, run->options.log_level,
-			     0);
+	int r;
 
+	run->session.connector =
+		(struct connector){.timeout_ms = MITOGEN_FOREVER, .started = started, .owner = run};
+	r = session_open(&run->session, &run->options.common, 0);
 	if (r)
 		return r;
 	signal(SIGPIPE, SIG_IGN); /* the write says so, too */
@@ -220,17 +245,21 @@ static int start(struct run *run)
 	if (run->options.timeout_ms)
 		run->deadline = clock_ms() + run->options.timeout_ms;
 	output_init(&run->output);
-	run->count = run->options.targets.count;
+	run->count = run->options.common.targets.count;
 	input_init(&run->input, run->count);
 	run->jobs = memory_calloc((size_t)run->count, sizeof(*run->jobs));
-	run->group = (struct job_group){.input = &run->input, .output = &run->output};
+	run->group = (struct job_group){
+		.input = &run->input, .output = &run->output, .running = run->count};
 	for (int i = 0; i < run->count; i++) {
 		run->jobs[i].group = &run->group;
-		run->jobs[i].hop = run->options.targets.all[i].hop;
+		run->jobs[i].hop = run->options.common.targets.all[i].hop;
+		run->jobs[i].hop->user = &run->jobs[i];
 		run->jobs[i].is_named = run->count > 1;
+		if (!run->options.no_stdin)
+			input_set_state(&run->input, &run->jobs[i], INPUT_BLOCKED);
 		run->jobs[i].has_prefix = run->count > 1 && !run->options.raw;
-		job_start(&run->jobs[i], run->session.router, run->session.receiver, &run->options);
 	}
+	connector_start(&run->session.connector);
 	return 0;
 }
 

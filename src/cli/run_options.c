@@ -8,7 +8,6 @@
 #include "cli/memory.h"
 #include "cli/number.h"
 #include "cli/say.h"
-#include "cli/target_options.h"
 
 const char run_help[] =
 	"usage: mitogen run [OPTIONS] TARGET... -- PROGRAM [ARG...]\n"
@@ -111,7 +110,7 @@ static int take_option(struct run_options *options, int option, const char *valu
 	case OPTION_MISTAKE:
 		return EXIT_USAGE;
 	default:
-		return options_take_common(option, run_help, &options->log_level);
+		return target_options_take(&options->common, option, value, run_help);
 	}
 }
 
@@ -124,7 +123,7 @@ static int check(struct run_options *options, bool has_dashes, char *const *oper
 		say("no '--' before the program; as in: mitogen run local -- uname -a");
 	else if (!*options->program)
 		say("no program behind '--'");
-	else if (targets_parse(&options->targets, operands, count) == 0)
+	else if (targets_parse(&options->common.targets, operands, count) == 0)
 		return 0;
 	return EXIT_USAGE;
 }
@@ -147,6 +146,7 @@ int run_options_parse(struct run_options *ret, char **argv)
 	while (argv[argc])
 		argc++;
 	*ret = (struct run_options){0};
+	target_options_init(&ret->common);
 	ret->env = memory_calloc((size_t)argc + 1, sizeof(*ret->env));
 	operands = memory_calloc((size_t)argc, sizeof(*operands));
 	options_init(&options, specs, argv);
@@ -169,6 +169,6 @@ int run_options_parse(struct run_options *ret, char **argv)
 
 void run_options_clear(struct run_options *options)
 {
-	targets_clear(&options->targets);
+	targets_clear(&options->common.targets);
 	free(options->env);
 }

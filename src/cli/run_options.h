@@ -6,15 +6,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "cli/target.h"
+#include "cli/target_options.h"
 
 struct run_options {
-	struct targets targets;
+	struct target_options common;
 	const char *const *program; /* its arguments too; ends with NULL */
 	const char **env;           /* as mitogen_exec takes it */
 	const char *cwd;            /* NULL: that of the target */
 	int64_t timeout_ms;         /* 0: none */
-	mitogen_log_level log_level;
 	bool no_stdin, raw;
 };
 

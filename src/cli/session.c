@@ -25,22 +25,27 @@ static void allow_descriptors(int hops)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-int session_open(struct session *session, int hops, mitogen_log_level log_level, int shutdown_ms)
+int session_open(struct session *session, const struct target_options *options, int shutdown_ms)
 {
+	int r = passwords_get(&session->passwords, &options->passwords, &options->targets);
 	mitogen_error err = {0};
-	char *image = image_find();
+	char *image;
 
+	if (r)
+		return r;
+	image = image_find();
 	if (!image)
 		return EXIT_TARGET;
-	allow_descriptors(hops);
+	allow_descriptors(options->targets.hop_count);
 	session->router = mitogen_router_new(&err, .trace_crashes = true, .image = image,
-					     .log_level = log_level, .unidirectional = true,
-					     .shutdown_ms = shutdown_ms);
+					     .log_level = options->log_level,
+					     .unidirectional = true, .shutdown_ms = shutdown_ms);
 	session->receiver = mitogen_receiver_new(session->router, &err);
 	session->receiver_fd = mitogen_receiver_fd(session->receiver, &err);
 	free(image);
+	session->connector.limit = options->connect_limit;
 	if (session->receiver_fd >= 0)
-		return 0;
+		return connector_open(&session->connector, session->router, &options->targets);
 	say("cannot start: %s", err.text);
 	return EXIT_FAILED;
 }
@@ -48,6 +53,7 @@ int session_open(struct session *session, int hops, mitogen_log_level log_level,
 void session_close(struct session *session)
 {
 	mitogen_router_close(session->router);
+	passwords_clear(&session->passwords);
 }
 
 int64_t session_clock_ns(void)

@@ -70,15 +70,23 @@ static void ask_all(struct survey *survey, const char *function)
 	}
 }
 
+static void note_failure(void *owner, struct hop *hop, const mitogen_error *err)
+{
+	struct survey *survey = owner;
+
+	for (int i = 0; err && i < survey->count; i++)
+		if (survey->answers[i].hop == hop)
+			survey->answers[i].error = *err;
+}
+
 static void connect_all(struct survey *survey)
 {
-	for (struct hop *hop = survey->options.targets.hops; hop; hop = hop->next) {
-		struct answer *answer = &survey->answers[survey->count++];
-
-		answer->hop = hop;
-		answer->id = mitogen_context_id(
-			hop_connect(hop, survey->session.router, &answer->error));
-	}
+	for (struct hop *hop = survey->options.targets.hops; hop; hop = hop->next)
+		survey->answers[survey->count++].hop = hop;
+	connector_start(&survey->session.connector);
+	connector_finish(&survey->session.connector);
+	for (int i = 0; i < survey->count; i++)
+		survey->answers[i].id = mitogen_context_id(survey->answers[i].hop->context);
 }
 
 int survey_ask(struct survey *ret, const char *builtin, const char *help, char **argv)
@@ -87,14 +95,14 @@ int survey_ask(struct survey *ret, const char *builtin, const char *help, char *
 
 	*ret = (struct survey){.timeout_ms = DEFAULT_TIMEOUT_MS};
 	r = target_options_parse(&ret->options, specs, help, argv, take_option, ret);
+	ret->session.connector = (struct connector){
+		.timeout_ms = (int)ret->timeout_ms, .done = note_failure, .owner = ret};
 	if (r == 0)
-		r = session_open(&ret->session, ret->options.targets.hop_count,
-				 ret->options.log_level, SESSION_SHUTDOWN_MS);
+		r = session_open(&ret->session, &ret->options, SESSION_SHUTDOWN_MS);
 	if (r)
 		return r;
 	ret->answers = memory_calloc((size_t)ret->options.targets.hop_count, sizeof(*ret->answers));
-	connect_all(ret);
-	ask_all(ret, "mitogen.ping"); /* so that nothing starts while they are asked */
+	connect_all(ret); /* nothing starts while they are asked */
 	ask_all(ret, builtin);
 	return 0;
 }

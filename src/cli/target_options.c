@@ -6,9 +6,32 @@
 
 #include "cli/command.h"
 #include "cli/memory.h"
+#include "cli/number.h"
 #include "cli/say.h"
 
-int options_take_common(int option, const char *help, mitogen_log_level *log_level)
+#define CONNECT_LIMIT     64
+#define CONNECT_LIMIT_MAX 100000
+
+void target_options_init(struct target_options *ret)
+{
+	*ret = (struct target_options){.connect_limit = CONNECT_LIMIT};
+}
+
+static int set_connect_limit(struct target_options *options, const char *value)
+{
+	long limit;
+	const char *complaint = number_count(value, CONNECT_LIMIT_MAX, &limit);
+
+	if (complaint) {
+		say("--connect-limit '%s': %s", value, complaint);
+		return EXIT_USAGE;
+	}
+	options->connect_limit = (int)limit;
+	return 0;
+}
+
+int target_options_take(struct target_options *options, int option, const char *value,
+			const char *help)
 {
 	switch (option) {
 	case OPTION_HELP:
@@ -17,9 +40,20 @@ int options_take_common(int option, const char *help, mitogen_log_level *log_lev
 	case OPTION_VERSION:
 		printf("mitogen %s\n", mitogen_version());
 		return -1;
+	case OPTION_ASK_PASS:
+		options->passwords.ask_login = true;
+		return 0;
+	case OPTION_ASK_BECOME_PASS:
+		options->passwords.ask_become = true;
+		return 0;
+	case OPTION_PASSWORD_FILE:
+		options->passwords.file = value;
+		return 0;
+	case OPTION_CONNECT_LIMIT:
+		return set_connect_limit(options, value);
 	default:
-		*log_level =
-			*log_level == MITOGEN_LOG_DEFAULT ? MITOGEN_LOG_INFO : MITOGEN_LOG_DEBUG;
+		options->log_level = options->log_level == MITOGEN_LOG_DEFAULT ? MITOGEN_LOG_INFO
+									       : MITOGEN_LOG_DEBUG;
 		return 0;
 	}
 }
@@ -35,7 +69,7 @@ int target_options_parse(struct target_options *ret, const struct option_spec *s
 
 	while (argv[argc])
 		argc++;
-	*ret = (struct target_options){0};
+	target_options_init(ret);
 	operands = memory_calloc((size_t)argc, sizeof(*operands));
 	options_init(&options, specs, argv);
 	while (r == 0 && (option = options_next(&options, &value)) != OPTION_END) {
@@ -47,7 +81,7 @@ int target_options_parse(struct target_options *ret, const struct option_spec *s
 		else if (option == OPTION_MISTAKE)
 			r = EXIT_USAGE;
 		else if (option < OPTION_OWN)
-			r = options_take_common(option, help, &ret->log_level);
+			r = target_options_take(ret, option, value, help);
 		else
 			r = take(owner, option, value);
 	}

@@ -45,6 +45,7 @@ static const struct method_option options_table[] = {
 	{.name = "check_host_keys",
 	 .kind = OPTION_CHOICE,
 	 .offset = offsetof(ssh_options, check_host_keys),
+	 .value = "enforce|accept|ignore",
 	 .help = "known ones only, new ones too, or any; enforce",
 	 .choices = host_keys_choices},
 	{.name = "proxy_jump",

@@ -270,27 +270,29 @@ static bool read_optional(struct cursor *c, char *out, size_t size)
 }
 
 /* The options of the method's own, which stand last. */
-static int parse_own(struct cursor *c, const uint8_t *method, size_t size,
-		     struct connect_arguments *ret, mitogen_error *error)
+static bool parse_own(struct cursor *c, const uint8_t *method, size_t size,
+		      struct connect_arguments *ret, mitogen_error *error)
 {
-	int r;
-
 	ret->method = connect_find((const char *)method, size);
-	if (!ret->method)
-		return error_set(error, MITOGEN_ERR_UNKNOWN,
-				 "the image there knows no connection method \"%.*s\"",
-				 size < NAME_SIZE ? (int)size : NAME_SIZE, (const char *)method);
+	if (!ret->method) {
+		error_set(error, MITOGEN_ERR_UNKNOWN,
+			  "the image there knows no connection method \"%.*s\"",
+			  size < NAME_SIZE ? (int)size : NAME_SIZE, (const char *)method);
+		return false;
+	}
 	ret->own = method_options_new(ret->method->options_size);
-	if (!ret->own)
-		return error_set_memory(error);
-	r = method_options_read(ret->method->options, ret->method->name, ret->own, c, error);
-	return r < 0 ? r
-		     : method_options_check(ret->method->options, ret->method->name, ret->own,
-					    error);
+	if (!ret->own) {
+		error_set_memory(error);
+		return false;
+	}
+	return method_options_read(ret->method->options, ret->method->name, ret->own, c, error) ==
+		       0 &&
+	       method_options_check(ret->method->options, ret->method->name, ret->own, error) == 0;
 }
 
-static int parse(const struct mitogen_message *m, struct connect_arguments *ret,
-		 mitogen_error *error)
+/* False, with error set. */
+static bool parse(const struct mitogen_message *m, struct connect_arguments *ret,
+		  mitogen_error *error)
 {
 	struct cursor c = dispatch_arguments(m);
 	const uint8_t *method;
@@ -304,8 +306,10 @@ static int parse(const struct mitogen_message *m, struct connect_arguments *ret,
 	    cursor_u32(&c, &ret->timeout_ms) < 0 || ret->timeout_ms > INT32_MAX ||
 	    cursor_u32(&c, &ret->shutdown_ms) < 0 || ret->shutdown_ms > INT32_MAX ||
 	    cursor_bool(&c, &ret->fork_server) < 0 ||
-	    !read_optional(&c, ret->platform, sizeof(ret->platform)))
-		return error_set(error, MITOGEN_ERR_ARGUMENT, "connect: wrong arguments");
+	    !read_optional(&c, ret->platform, sizeof(ret->platform))) {
+		error_set(error, MITOGEN_ERR_ARGUMENT, "connect: wrong arguments");
+		return false;
+	}
 	return parse_own(&c, method, size, ret, error);
 }
 
@@ -333,13 +337,12 @@ static void connect_builtin(struct router *router, struct mitogen_message *m)
 	struct connect_arguments arguments = {.ids = {0, 0}};
 	struct context *context;
 	mitogen_error error;
-	int r = parse(m, &arguments, &error);
+	bool has_begun = parse(m, &arguments, &error) &&
+			 start_asked(router, &arguments, &context, &error) == 0;
 
-	if (r == 0)
-		r = start_asked(router, &arguments, &context, &error);
 	if (arguments.own)
 		method_options_free(arguments.method->options, arguments.own);
-	if (r == 0) {
+	if (has_begun) {
 		connection_answer_when_up(context, m);
 		return;
 	}

@@ -233,7 +233,7 @@ def test_killed_ping_takes_everything_down(start):
         (["--cuont=1", "local"], ["did you mean --count?"]),
         (["--quiet=1", "local"], ["--quiet takes no value"]),
         (["-x", "local"], ["no option -x"]),
-        (["-c1", "local", "locla"], ["target 'locla': hop 1", "did you mean 'local'?"]),
+        (["-c1", "local", "locla:x"], ["target 'locla:x': hop 1", "did you mean 'local'?"]),
     ],
 )
 def test_mistakes(run, arguments, texts):

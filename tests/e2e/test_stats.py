@@ -89,7 +89,7 @@ def test_target_that_is_not_reached(run, mitogen, tmp_path):
         ([], ["no target", "mitogen stats local"]),
         (["--jsno", "local"], ["did you mean --json?"]),
         (["--timeout=x", "local"], ["--timeout 'x'", "no number of seconds"]),
-        (["locla"], ["target 'locla': hop 1", "did you mean 'local'?"]),
+        (["locla:x"], ["target 'locla:x': hop 1", "did you mean 'local'?"]),
     ],
 )
 def test_mistakes(run, arguments, texts):

@@ -154,7 +154,7 @@ def test_output_that_cannot_be_written(mitogen):
         (["local", "--timeout"], ["--timeout needs a value"]),
         (["--timeout=0", "local"], ["--timeout '0'", "give 0.001 to 1000000"]),
         (["--timeout=1000001", "local"], ["give 0.001 to 1000000 seconds"]),
-        (["local", "--", "lcoal"], ["target 'lcoal': hop 1", "did you mean 'local'?"]),
+        (["local", "--", "lcoal:x"], ["target 'lcoal:x': hop 1", "did you mean 'local'?"]),
         (["local", "--", "--json"], ["target '--json'"]),
     ],
 )

@@ -44,6 +44,7 @@ static int setup(void **state)
 	a = tree_add(master, 1, 1000, "a");
 	a->router.builtins = builtins;
 	a->router.environment = environment_copy();
+	a->router.patience_ms = 5000;
 	snprintf(image, sizeof(image), "/tmp/test-via-%d", getpid());
 	return dispatch_open(&a->router);
 }
