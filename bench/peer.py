@@ -1,5 +1,5 @@
-"""peer.py [--many]: the same measurements of Python Mitogen, printed as the C programs print theirs.
---many: instead, those of many children.
+"""peer.py [--many | --ssh CONFIG | --sudo]: the same measurements of Python Mitogen, printed as the C
+programs print theirs. With an option, those of many children, or through that tool.
 
 What is called is os.getpid() or len(), so that no module of ours has to be sent first.
 """
@@ -142,6 +142,28 @@ def sample_one(router):
         sample_calls(name, child, CALLS)
 
 
+def sample_tool(name, connect):
+    samples = []
+    for _ in range(READY):
+        start = now_us()
+        child = connect()
+        samples.append((now_us() - start) / 1e3)
+        child.shutdown(wait=True)
+    report(f"{name}-ready.python", samples)
+
+
+def sample_ssh(router, config):
+    def connect():
+        return router.ssh(hostname="bench", ssh_args=["-F", config], python_path=PYTHON)
+
+    sample_tool("ssh", connect)
+    sample_calls("ssh-call.python", connect(), CALLS)
+
+
+def sample_sudo(router):
+    sample_tool("sudo", lambda: router.sudo(python_path=PYTHON))
+
+
 def main():
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
@@ -150,6 +172,10 @@ def main():
     try:
         if sys.argv[1:] == ["--many"]:
             sample_many(router)
+        elif sys.argv[1:2] == ["--ssh"]:
+            sample_ssh(router, sys.argv[2])
+        elif sys.argv[1:] == ["--sudo"]:
+            sample_sudo(router)
         else:
             sample_one(router)
             sample_hops(router)

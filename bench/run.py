@@ -6,6 +6,7 @@ same round, so that a busy machine or a slow day is part of both.
 """
 
 import argparse
+import contextlib
 import gzip
 import json
 import os
@@ -15,6 +16,8 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+import sshd
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = ROOT / "build/tools/venv/bin/python"
@@ -86,6 +89,17 @@ SERIES = {
     "relay.1.to": ("MiB/s", "what that program reads"),
     "relay.3.from": ("MiB/s", "what that program writes, 3 hops"),
     "relay.3.to": ("MiB/s", "what that program reads, 3 hops"),
+    "ssh-ready.true": ("ms", "ssh host true"),
+    "ssh-ready.ours": ("ms", "child through ssh ready"),
+    "ssh-ready.python": ("ms", "child through ssh ready, Python Mitogen"),
+    "ssh-call.cat": ("µs", "one byte through ssh host cat and back"),
+    "ssh-call.ours": ("µs", "call through ssh"),
+    "ssh-call.python": ("µs", "call through ssh, Python Mitogen"),
+    "ssh-many.true": ("ms", "100 times ssh host true, at once"),
+    "ssh-many.ours": ("ms", "100 children through ssh ready, at once"),
+    "sudo-ready.true": ("ms", "sudo true"),
+    "sudo-ready.ours": ("ms", "child through sudo ready"),
+    "sudo-ready.python": ("ms", "child through sudo ready, Python Mitogen"),
     "command.ours": ("µs", "mitogen run local -- true"),
     "command.python": ("µs", "python3 -c pass"),
     "size.agent": ("bytes", "the agent"),
@@ -99,15 +113,18 @@ SERIES = {
 
 @dataclass
 class Target:
-    """A median, or the ratio of two: `over` is what it is divided by."""
+    """A median, or two: divided by that of `over`, or less that of `minus`."""
 
     series: str
     over: str = ""
+    minus: str = ""
     at_most: float = float("inf")
     at_least: float = 0
 
     def name(self):
-        return f"{self.series} / {self.over}" if self.over else self.series
+        if self.over:
+            return f"{self.series} / {self.over}"
+        return f"{self.series} - {self.minus}" if self.minus else self.series
 
     def text(self):
         if self.at_least:
@@ -116,13 +133,13 @@ class Target:
 
     def value(self, figures):
         """None: not measured."""
-        figure, base = figures.get(self.series), figures.get(self.over)
-        if not figure or (self.over and not base):
+        figure, base = figures.get(self.series), figures.get(self.over or self.minus)
+        if not figure or ((self.over or self.minus) and not base):
             return None
         if not base:
             return figure["median"]
         pairs = zip(figure["round_medians"], base["round_medians"])
-        return statistics.median(a / b for a, b in pairs)
+        return statistics.median(a / b if self.over else a - b for a, b in pairs)
 
     def is_met(self, value):
         return self.at_least <= value <= self.at_most
@@ -154,12 +171,15 @@ TARGETS = [
     Target("loaded.1.to", "loaded.1.idle", at_most=10),
     Target("loaded.3.from", "loaded.3.idle", at_most=10),
     Target("loaded.3.to", "loaded.3.idle", at_most=10),
+    Target("ssh-ready.ours", minus="ssh-ready.true", at_most=7),
+    Target("ssh-many.ours", "ssh-many.true", at_most=1.1),
+    Target("sudo-ready.ours", minus="sudo-ready.true", at_most=8),
     Target("command.ours", "command.python", at_most=1),
 ]
 
 
-def commands(build, is_first):
-    """Those of one round; what takes long is in the first one only."""
+def commands(build, is_first, ssh_config):
+    """Those of one round; what takes long is in the first one only. ssh_config: None without a server."""
     programs = build / "bench"
     yield [programs / "child_ready", AGENT, programs / "tiny"]
     yield [programs / "child_memory", AGENT]
@@ -175,15 +195,29 @@ def commands(build, is_first):
     yield [PYTHON, ROOT / "bench/peer.py"]
     if is_first:
         yield [PYTHON, ROOT / "bench/peer.py", "--many"]
+    if ssh_config:
+        yield [programs / "ssh", ssh_config, AGENT]
+        yield [PYTHON, ROOT / "bench/peer.py", "--ssh", ssh_config]
+    if can_sudo():
+        yield [programs / "sudo", AGENT]
+        yield [PYTHON, ROOT / "bench/peer.py", "--sudo"]
     yield [programs / "sizes"]
     if COMMAND.exists():
         yield [programs / "command", COMMAND]
 
 
-def run_round(build, rounds, is_first):
+def can_sudo():
+    with contextlib.suppress(FileNotFoundError):
+        return subprocess.run(["sudo", "-n", "true"], stderr=subprocess.DEVNULL).returncode == 0
+    return False
+
+
+def run_round(build, rounds, is_first, ssh_config):
     """Appends each program's samples to rounds: a list of lists for each series."""
-    for command in commands(build, is_first):
-        result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    for command in commands(build, is_first, ssh_config):
+        result = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=True
+        )
         for line in result.stdout.splitlines():
             name, *samples = line.split()
             rounds.setdefault(name, []).append([float(sample) for sample in samples])
@@ -258,9 +292,10 @@ def main():
     options = parser.parse_args()
 
     rounds = {}
-    for i in range(options.rounds):
-        print(f"round {i + 1} of {options.rounds}", file=sys.stderr)
-        run_round(options.build, rounds, is_first=i == 0)
+    with sshd.server() as ssh_config:
+        for i in range(options.rounds):
+            print(f"round {i + 1} of {options.rounds}", file=sys.stderr)
+            run_round(options.build, rounds, i == 0, ssh_config)
     figures = {name: summarize(name, samples) for name, samples in rounds.items()}
     verdicts = [verdict(target, figures) for target in TARGETS]
     machine = {
