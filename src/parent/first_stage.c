@@ -50,6 +50,7 @@ const char *const first_stage_argv_plain[] = {"sh", "-c", COMMAND_PLAIN, NULL};
 
 /* Arguments: u, c, t. It stands between the ' of a shell, and has none. */
 #define PERL \
+	"open STDERR,\">&3\";" \
 	"($u,$c,$t)=@ARGV;" \
 	"$|=1;" \
 	"$s=q(" READ_AND_RUN ");" \
@@ -120,15 +121,19 @@ static const char with_perl[] =
 	/* Another one may be a wrapper that finds none. */
 	"p=/usr/bin/perl;"
 	"[ -x $p ]||{ p=perl;perl -e1 </dev/null 2>/dev/null;}||p=;"
-	"[ -z \"$p\" ]||exec $p -e '" PERL "' \"$u\" \"$c\" \"$t\";"
+	/* It has warnings for who comes with the name of a locale from elsewhere. */
+	"[ -z \"$p\" ]||exec $p -e '" PERL "' \"$u\" \"$c\" \"$t\" 3>&2 2>/dev/null;"
 	"set -- \"$u\" \"$c\" \"$t\" '' 'memfd through perl: there is no perl';"
 	READ_AND_RUN;
 
-/* Python 2 or 3. Arguments: the script, GO_ON, u, c, t, e, n, z, i. It stands between the ' of a shell and
+/* Python 2 or 3. Arguments: the script, GO_ON, LC_CTYPE, u, c, t, e, n, z, i. It stands between the ' of a shell and
  * the """ of an exec, since a line cannot hold blocks. */
 #define PYTHON \
 	"import os,sys,signal,zlib,ctypes\\n" \
-	"s,g,u,c,t,e,n,z,i=sys.argv[1:]\\n" \
+	"s,g,l,u,c,t,e,n,z,i=sys.argv[1:]\\n" \
+	/* It has one of its own idea, where there was none. */ \
+	"os.environ.pop(\"LC_CTYPE\",0)\\n" \
+	"if l:os.environ[\"LC_CTYPE\"]=l\\n" \
 	"a=str()\\n" \
 	"try:\\n" \
 	" l=ctypes.CDLL(None,use_errno=True)\\n" \
@@ -248,7 +253,7 @@ static const char without_perl[] =
 		"for y in python3 python python2;do "
 			"$y -c 'import ctypes,zlib' </dev/null 2>/dev/null||continue;"
 			"want;"
-			"exec $y -c 'exec(\"\"\"" PYTHON "\"\"\")' \"$s\" '" GO_ON "' \"$u\" \"$c\" \"$t\" \"$e\" \"$n\" \"$z\" \"$i\";"
+			"exec $y -c 'exec(\"\"\"" PYTHON "\"\"\")' \"$s\" '" GO_ON "' \"$LC_CTYPE\" \"$u\" \"$c\" \"$t\" \"$e\" \"$n\" \"$z\" \"$i\";"
 		"done;"
 		"note \"memfd through python: $k\";"
 	"fi;"

@@ -6,8 +6,10 @@ import shutil
 import signal
 import subprocess
 
+import as_root
 import pytest
 from machines import HOME, KINDS, PLACES, TMPDIR, XDG, Machine, Stage, words  # noqa: F401 a fixture
+from run_tools import status_field
 
 LOGIN_SHELLS = ["dash", "bash", "zsh", "ksh93", "mksh", "yash", "csh", "tcsh", "fish", "busybox"]
 SHELLS = ["dash", "bash", "zsh", "ksh93", "mksh", "yash", "busybox"]  # those that can be sh
@@ -90,6 +92,16 @@ def test_what_a_login_shell_prints_before(stage, words, shell):
 def as_sh(shell, **options):
     """A machine where that is sh; with busybox, it has no other tools."""
     return Machine(sh=path_of(shell), busybox=shell == "busybox", **options)
+
+
+@pytest.mark.parametrize("decoder", ["gzip", "raw"])
+@pytest.mark.parametrize("shell", SHELLS)
+def test_sh_with_perl(stage, shell, decoder):
+    first = stage(as_sh(shell))
+    assert first.boot(decoder) == READY
+    assert first.program().startswith("/memfd:mitogen:here")
+    first.end()
+    assert first.left == []
 
 
 @pytest.mark.parametrize("decoder", ["gzip", "raw"])
@@ -334,6 +346,32 @@ def test_image_that_cannot_be_executed(stage, name, tmp_path):
     assert "the image cannot be executed" in line or name == "python"
     first.end()
     assert first.left == []
+
+
+def inherited(pid):
+    return [status_field(pid, name) for name in ("SigIgn", "SigBlk", "Umask")]
+
+
+@readers
+def test_image_gets_what_the_command_got(stage, name):
+    first = stage(reader(name))
+    first.hear_until("MITO000")
+    before = inherited(first.pids()[-1])
+    variables = as_root.run("cat", f"/proc/{first.pids()[-1]}/environ")
+    assert first.boot() == READY
+    assert inherited(first.pids()[-1]) == before
+    after = as_root.run("cat", f"/proc/{first.pids()[-1]}/environ")
+    added = ("_=", "PWD=", "OLDPWD=", "SHLVL=")  # by shells
+    assert [each for each in after.split("\0") if not each.startswith(added)] == [
+        each for each in variables.split("\0") if not each.startswith(added)
+    ]
+
+
+def test_perl_does_not_complain_of_the_locale(stage, words):
+    first = stage(Machine(), "env", "LC_ALL=xx_XX.nowhere", "sh", "-c", words.command)
+    assert first.boot() == READY
+    first.end()
+    assert "locale" not in first.errors
 
 
 def test_rubbish_instead_of_an_image(stage, words):
