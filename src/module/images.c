@@ -117,7 +117,9 @@ static struct image *load(const struct images *images, const struct image_reques
 	return image_load_own(err);
 }
 
-ERROR_PATH static void look_here(struct images *images, struct image_request *request)
+/* False: there is none here, but the parent may have one. */
+ERROR_PATH static bool look_here(struct images *images, struct image_request *request,
+				 bool has_parent)
 {
 	const char *file = file_of(images, request);
 	struct image *image = file ? NULL : find(images, request);
@@ -130,7 +132,10 @@ ERROR_PATH static void look_here(struct images *images, struct image_request *re
 		if (image)
 			list_append(&images->known, &image->link);
 	}
+	if (!image && !file && has_parent)
+		return false; /* without /proc a program does not find itself */
 	request->done(request, image, &error);
+	return true;
 }
 
 /* ---- From the parent ---- */
@@ -165,9 +170,8 @@ void images_request(struct router *router, const char *platform, struct image_re
 
 	request->platform = platform;
 	request->module.link = (struct list){0};
-	if (images->directories || platform == platform_own() || request->file)
-		look_here(images, request);
-	else
+	if ((!images->directories && platform != platform_own() && !request->file) ||
+	    !look_here(images, request, router->parent != NULL))
 		ask_parent(images, request);
 }
 

@@ -18,7 +18,7 @@ SHARED = ("/tmp", "/var/tmp", "/dev/shm", "/run")
 OF_FISH = (".cache", ".config", ".local")  # it makes these by itself
 UIDS = r"^Uid:(.*)$"  # in /proc/PID/status
 # Of our environment: conftest.py knows what a test has started by the first.
-OF_TESTS = ("MITOGEN_TEST_ID", "MITOGEN_POLLER")
+OF_TESTS = ("MITOGEN_TEST_ID", "MITOGEN_POLLER", "XDG_CACHE_HOME")
 DOAS_CONF = "/etc/doas.conf"
 
 

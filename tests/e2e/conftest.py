@@ -139,6 +139,7 @@ def nothing_left(monkeypatch, request, subreaper):
     mark = uuid.uuid4().hex
     monkeypatch.setenv("MITOGEN_TEST_ID", mark)
     monkeypatch.setenv("TMPDIR", str(private))
+    monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null")  # nothing is remembered from test to test
     fds = open_fds()
     children = child_pids(os.getpid())
     files = temporary_files(private)

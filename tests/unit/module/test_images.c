@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "module/images.h"
 
+#include "base/sys.h"
 #include "images_fixture.h"
 
 static void check_foreign(const struct image *image)
@@ -151,6 +152,34 @@ static void the_same_in_the_master(void **state)
 	image_unref(second);
 }
 
+static void *fail_once(size_t size)
+{
+	(void)size;
+	sys.malloc = malloc;
+	return NULL;
+}
+
+/* As where there is no /proc. */
+static void who_does_not_find_its_own_program_asks(void **state)
+{
+	struct asker asker = {0};
+
+	(void)state;
+	sys.malloc = fail_once;
+	ask(hop, platform_own(), &asker);
+	assert_int_equal(asker.count, 0);
+	tree_pump();
+	assert_int_equal(asker.count, 1);
+	assert_true(image_is_intact(asker.image));
+	assert_in_range(sent_to(hop), asker.image->size, asker.image->size + 2000);
+	image_unref(asker.image);
+	asker.count = 0;
+	sys.malloc = fail_once;
+	ask(master, platform_own(), &asker);
+	assert_int_equal(asker.count, 1);
+	assert_int_equal(asker.error.code, MITOGEN_ERR_MEMORY);
+}
+
 static void who_has_cancelled_gets_nothing(void **state)
 {
 	struct asker first = {0}, second = {0};
@@ -207,6 +236,7 @@ int main(void)
 		TEST(what_nobody_has),
 		TEST(what_changed_in_memory_is_fetched_again),
 		TEST(the_same_in_the_master),
+		TEST(who_does_not_find_its_own_program_asks),
 		TEST(who_has_cancelled_gets_nothing),
 		TEST(a_detached_process_asks_nobody),
 		TEST(closed_while_it_is_on_its_way),
