@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/environment.h"
@@ -288,6 +289,22 @@ static void add_login(struct arguments *arguments, const ssh_options *own)
 		arguments_add(arguments, "-oCompression=yes");
 }
 
+/* Who on that machine looks at the process list wants to know where it comes from. NULL: no memory. */
+static char *make_title(const struct connect_options *options)
+{
+	const ssh_options *own = options->own;
+	const char *user = environment_get(options->environment, "LOGNAME");
+	char host[65] = "", title[256];
+
+	if (own->remote_name)
+		return sys_strdup(own->remote_name);
+	if (!user)
+		user = environment_get(options->environment, "USER");
+	gethostname(host, sizeof(host) - 1);
+	snprintf(title, sizeof(title), "%.100s@%s:%d", user ? user : "", host, (int)getpid());
+	return sys_strdup(title);
+}
+
 int ssh_command(const struct connect_options *options, const char *context_path,
 		struct launch_command *ret, mitogen_error *err)
 {
@@ -323,6 +340,7 @@ int ssh_command(const struct connect_options *options, const char *context_path,
 		arguments_clear(&arguments);
 		return r;
 	}
-	ret->terminal = own->password != NULL;
+	ret->terminal = own->password ? LAUNCH_TERMINAL : LAUNCH_NO_TERMINAL;
+	ret->title = make_title(options);
 	return arguments_command(&arguments, options->environment, ret, err);
 }

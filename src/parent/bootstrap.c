@@ -58,7 +58,7 @@ static int say_script(struct bootstrap *bootstrap)
 
 	if (bootstrap->has_begun)
 		return 0;
-	if (first_stage_script(bootstrap->path, &script, &size) < 0)
+	if (first_stage_script(bootstrap->title, &script, &size) < 0)
 		return MITOGEN_ERR_MEMORY;
 	saying = new_saying(script, size);
 	if (!saying) {
@@ -110,11 +110,11 @@ static void fetch(struct bootstrap *bootstrap, const char *platform)
 }
 
 void bootstrap_init(struct bootstrap *bootstrap, struct router *router, struct stream *stream,
-		    const char *path, const char *file,
+		    const char *title, const char *file,
 		    void (*failed)(struct bootstrap *bootstrap, const mitogen_error *error))
 {
 	*bootstrap = (struct bootstrap){
-		.router = router, .stream = stream, .path = path, .failed = failed};
+		.router = router, .stream = stream, .title = title, .failed = failed};
 	bootstrap->request = (struct image_request){.file = file, .done = have_image};
 }
 

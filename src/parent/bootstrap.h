@@ -25,7 +25,7 @@ enum bootstrap_result {
 struct bootstrap {
 	struct router *router;
 	struct stream *stream;
-	const char *path;     /* of the context, which its process is named after; lent */
+	const char *title;    /* of the process there; lent */
 	const char *sent;     /* the platform of the image that was asked for last, or NULL */
 	const char *platform; /* that the target says it is, or NULL: it has not yet */
 	struct image_request request;
@@ -37,7 +37,7 @@ struct bootstrap {
 
 /* Nothing is said yet. file: the image that somebody asked for, or NULL; both are lent. */
 void bootstrap_init(struct bootstrap *bootstrap, struct router *router, struct stream *stream,
-		    const char *path, const char *file,
+		    const char *title, const char *file,
 		    void (*failed)(struct bootstrap *bootstrap, const mitogen_error *error));
 /* For a target of this platform, as far as is known: says all that it will need, before it asks. */
 void bootstrap_begin(struct bootstrap *bootstrap, const char *platform);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/error.h"
 #include "base/escape.h"
 #include "base/fd.h"
@@ -119,6 +120,8 @@ static int run_command(struct connection *connection, struct launched *ret, mito
 	connect_options_drop_environment(&connection->options);
 	if (r == 0)
 		log_command(connection, &command, ret->pid);
+	if (connection->login)
+		connection->login->title = TAKE_PTR(command.title);
 	launch_command_clear(&command);
 	if (r == 0)
 		process_watch(&connection->process, &connection->router->broker, ret->pid,

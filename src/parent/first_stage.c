@@ -265,18 +265,18 @@ static const char without_perl[] =
 #define TITLE_MAX 100
 
 /* Only characters that mean nothing to a shell. */
-static void write_title(char out[TITLE_MAX], const char *context_path)
+static void write_title(char out[TITLE_MAX], const char *name)
 {
 	static const char harmless[] = "abcdefghijklmnopqrstuvwxyz"
 				       "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				       "0123456789:./,=@%+_-";
 
-	snprintf(out, TITLE_MAX, "mitogen:%s", context_path);
+	snprintf(out, TITLE_MAX, "mitogen:%s", name);
 	for (char *end = out; *(end += strspn(end, harmless));)
 		*end = '_';
 }
 
-int first_stage_script(const char *context_path, char **ret, size_t *ret_size)
+int first_stage_script(const char *name, char **ret, size_t *ret_size)
 {
 	size_t size = sizeof(with_perl) + sizeof(without_perl) + TITLE_MAX + 100;
 	char title[TITLE_MAX];
@@ -284,7 +284,7 @@ int first_stage_script(const char *context_path, char **ret, size_t *ret_size)
 
 	if (!script)
 		return -1;
-	write_title(title, context_path);
+	write_title(title, name);
 	*ret_size = (size_t)snprintf(script, size,
 				     READ_AND_RUN "\nt='%s';%s\nr=%08" PRIx32 "%08" PRIx32 ";%s\n",
 				     title, with_perl, random_u32(), random_u32(), without_perl);

@@ -15,9 +15,9 @@ extern const char *const first_stage_argv[]; /* the same, as arguments; ends wit
 extern const char first_stage_command_plain[];
 extern const char *const first_stage_argv_plain[];
 
-/* What goes first into the command's standard input. context_path: for the process list. *ret is for
- * sys.free. 0, or -1: no memory. */
-int first_stage_script(const char *context_path, char **ret, size_t *ret_size);
+/* What goes first into the command's standard input. name: behind "mitogen:", in the process list. *ret is
+ * for sys.free. 0, or -1: no memory. */
+int first_stage_script(const char *name, char **ret, size_t *ret_size);
 
 #define FIRST_STAGE_HEADER_SIZE 160
 

@@ -21,6 +21,7 @@ void launch_command_clear(struct launch_command *command)
 	sys.free(command->argv);
 	sys.free(command->path);
 	sys.free(command->variable);
+	sys.free(command->title);
 	*command = (struct launch_command){0};
 }
 

@@ -16,6 +16,7 @@ struct launch_command {
 		LAUNCH_TERMINAL, /* one of its own, to ask on, beside the pipes */
 	} terminal;
 	char *variable; /* "NAME=value": what its environment has besides; sys.free; or NULL */
+	char *title; /* of the image that a first stage starts; sys.free; NULL: its context's path */
 };
 
 /* A child and we are connected by pipes: to its standard input, from its standard output, and from its

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "parent/login.h"
 
+#include "base/cleanup.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "module/platform.h"
@@ -33,6 +34,8 @@ int login_begin(struct login *login, struct pty *pty)
 	const struct connect_method *method = login->method;
 	const char *platform = method->is_same_machine ? platform_own() : login->options->platform;
 
+	if (login->title)
+		login->bootstrap.title = login->title;
 	if (tool_open(&login->tool, pty) < 0)
 		return -1;
 	log_write(LOG_INFO, "%s: %s logs in", login->path, method->name);
@@ -75,4 +78,5 @@ void login_close(struct login *login)
 {
 	bootstrap_stop(&login->bootstrap);
 	tool_close(&login->tool);
+	sys.free(TAKE_PTR(login->title));
 }

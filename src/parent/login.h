@@ -20,6 +20,7 @@ struct login {
 	const struct connect_method *method;
 	const struct connect_options *options;
 	const char *path;      /* of the context */
+	char *title;           /* of its process, or NULL: its path; taken over */
 	struct stream *stream; /* to and from the tool */
 	struct output *output; /* what it all prints */
 	/* It cannot go on, for the reason that error holds. */

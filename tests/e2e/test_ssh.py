@@ -3,6 +3,7 @@
 import os
 import pwd
 import re
+import socket
 
 import pytest
 from servers import KeyPair
@@ -197,6 +198,21 @@ def test_the_users_arguments_hold_against_defaults_alone(logins, openssh, accoun
     arguments = (logins.directory / "arguments").read_text().splitlines()
     assert arguments.index(own[0]) < arguments.index("-oServerAliveInterval=15")
     assert arguments.index("-oStrictHostKeyChecking=yes") < arguments.index(own[1])
+
+
+TITLE = ("sh", "-c", "tr '\\0' ' ' </proc/$PPID/cmdline")
+
+
+def test_m20_a_login_name_with_slashes_does_no_harm(logins, openssh, account):
+    target = logins.target(openssh, account)
+    done = logins.run(target, *TITLE, LOGNAME="DOM/us'er $(id)")
+    title = done.stdout.decode().split()[0]
+    assert re.fullmatch(rf"mitogen:DOM/us_er___id_@{socket.gethostname()}:\d+", title), done
+
+
+def test_the_process_there_has_the_name_that_was_given(logins, openssh, account):
+    done = logins.to(openssh, account, *TITLE, remote_name="nightly job")
+    assert done.stdout.decode().split()[0] == "mitogen:nightly_job", done
 
 
 def test_hosts_on_the_way(logins, servers, openssh, account):

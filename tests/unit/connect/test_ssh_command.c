@@ -29,7 +29,7 @@
 
 static char directory[] = "/tmp/test-ssh-XXXXXX";
 static char path_variable[64];
-static char *environment[] = {path_variable, (char *)(uintptr_t) "HOME=/home/alice", NULL};
+static char *environment[] = {path_variable, (char *)(uintptr_t) "HOME=/home/alice", NULL, NULL};
 static struct launch_command command;
 static mitogen_error err;
 static char text[8192];
@@ -112,7 +112,7 @@ static void without_a_password_it_may_not_ask(void **state)
 	ASSERT_ARGUMENTS("-ax -oBatchMode=yes " ENFORCE VERBOSE DEFAULTS " -T -enone web1",
 			 .hostname = "web1");
 	assert_string_equal(command.path, program);
-	assert_false(command.terminal);
+	assert_int_equal(command.terminal, LAUNCH_NO_TERMINAL);
 }
 
 static void for_a_password_it_has_a_terminal_M4(void **state)
@@ -121,7 +121,7 @@ static void for_a_password_it_has_a_terminal_M4(void **state)
 	ASSERT_ARGUMENTS("-ax -oNumberOfPasswordPrompts=1 " ENFORCE VERBOSE DEFAULTS
 			 " -T -enone web1",
 			 .hostname = "web1", .password = "secret");
-	assert_true(command.terminal);
+	assert_int_equal(command.terminal, LAUNCH_TERMINAL);
 }
 
 static void all_that_is_given_comes_first(void **state)
@@ -239,6 +239,24 @@ static void what_a_shell_could_see_is_no_name(void **state)
 	ASSERT_USAGE(.hostname = "web1", .proxy_jump = "a,b,c,d,e,f");
 }
 
+static void the_process_there_tells_whose_it_is_M20(void **state)
+{
+	char expected[256], host[64];
+
+	(void)state;
+	gethostname(host, sizeof(host));
+	assert_int_equal(make(&(mitogen_ssh_options){.hostname = "web1"}), 0);
+	snprintf(expected, sizeof(expected), "@%s:%d", host, getpid());
+	assert_string_equal(command.title, expected);
+	environment[2] = (char *)(uintptr_t) "USER=DOM/alice";
+	assert_int_equal(make(&(mitogen_ssh_options){.hostname = "web1"}), 0);
+	snprintf(expected, sizeof(expected), "DOM/alice@%s:%d", host, getpid());
+	assert_string_equal(command.title, expected);
+	environment[2] = NULL;
+	assert_int_equal(make(&(mitogen_ssh_options){.hostname = "web1", .remote_name = "job"}), 0);
+	assert_string_equal(command.title, "job");
+}
+
 static void a_missing_client_is_named(void **state)
 {
 	(void)state;
@@ -260,6 +278,7 @@ int main(void)
 		cmocka_unit_test_teardown(hosts_on_the_way_may_not_ask, clear),
 		cmocka_unit_test_teardown(jumps_are_nested, clear),
 		cmocka_unit_test_teardown(what_a_shell_could_see_is_no_name, clear),
+		cmocka_unit_test_teardown(the_process_there_tells_whose_it_is_M20, clear),
 		cmocka_unit_test_teardown(a_missing_client_is_named, clear),
 	};
 
