@@ -12,18 +12,15 @@ static uint32_t load(const uint8_t *data)
 
 static uint32_t checksum(const uint8_t *data, size_t size)
 {
-	uint32_t by_nibble[16], crc = UINT32_MAX;
+	uint32_t by_byte[256], crc = UINT32_MAX;
 
-	for (uint32_t i = 0; i < 16; i++) {
-		by_nibble[i] = i;
-		for (int bit = 0; bit < 4; bit++)
-			by_nibble[i] = by_nibble[i] >> 1 ^ (by_nibble[i] & 1 ? 0xedb88320 : 0);
+	for (uint32_t i = 0; i < 256; i++) {
+		by_byte[i] = i;
+		for (int bit = 0; bit < 8; bit++)
+			by_byte[i] = by_byte[i] >> 1 ^ (by_byte[i] & 1 ? 0xedb88320 : 0);
 	}
-	for (size_t i = 0; i < size; i++) {
-		crc ^= data[i];
-		crc = crc >> 4 ^ by_nibble[crc & 15];
-		crc = crc >> 4 ^ by_nibble[crc & 15];
-	}
+	for (size_t i = 0; i < size; i++)
+		crc = crc >> 8 ^ by_byte[(crc ^ data[i]) & 0xff];
 	return ~crc;
 }
 

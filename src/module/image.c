@@ -138,7 +138,8 @@ struct image *image_of_blob(struct blob *blob, const char *platform)
 	return image;
 }
 
-struct image *image_load(const char *path, const char *platform, mitogen_error *err)
+/* But for its hash. */
+static struct image *load(const char *path, const char *platform, mitogen_error *err)
 {
 	size_t size;
 	CLEANUP_FD int fd = open_file(path, &size, err);
@@ -162,7 +163,6 @@ struct image *image_load(const char *path, const char *platform, mitogen_error *
 	if (image) {
 		data = NULL;
 		image->file = sys_strdup(path);
-		sha256(image->hash, image->data, size);
 	}
 	if (!image || !image->file)
 		error_set_memory(err);
@@ -172,25 +172,37 @@ struct image *image_load(const char *path, const char *platform, mitogen_error *
 	return NULL;
 }
 
+static struct image *add_hash(struct image *image)
+{
+	if (image)
+		sha256(image->hash, image->data, image->size);
+	return image;
+}
+
+struct image *image_load(const char *path, const char *platform, mitogen_error *err)
+{
+	return add_hash(load(path, platform, err));
+}
+
 struct image *image_load_either(const char *path, const char *platform, bool is_raw,
 				mitogen_error *err)
 {
-	struct image *plain = image_load(path, platform, err), *compressed = NULL;
+	struct image *plain = load(path, platform, err), *compressed = NULL;
 	CLEANUP_FREE char *beside = is_raw ? NULL : sys.malloc(strlen(path) + sizeof(".gz"));
 
 	if (beside) {
 		stpcpy(stpcpy(beside, path), ".gz");
-		compressed = image_load(beside, platform, NULL);
+		compressed = load(beside, platform, NULL);
 	}
 	if (compressed && plain &&
 	    !gzip_is_of(compressed->data, compressed->size, plain->data, plain->size)) {
 		image_unref(compressed); /* of an older one */
-		return plain;
+		compressed = NULL;
 	}
 	if (!compressed)
-		return plain;
+		return add_hash(plain);
 	image_unref(plain);
-	return compressed;
+	return add_hash(compressed);
 }
 
 struct image *image_load_own(mitogen_error *err)
@@ -209,11 +221,9 @@ struct image *image_load_own(mitogen_error *err)
 		return NULL;
 	}
 	image = make(platform_own(), data, size, release_mapping, data);
-	if (image) {
-		sha256(image->hash, data, size);
-	} else {
+	if (!image) {
 		munmap(data, size);
 		error_set_memory(err);
 	}
-	return image;
+	return add_hash(image);
 }
