@@ -12,7 +12,7 @@
 #include "base/fd.h"
 #include "base/spawn.h"
 #include "base/sys.h"
-#include "parent/image.h"
+#include "parent/executable.h"
 
 void launch_command_clear(struct launch_command *command)
 {
@@ -43,7 +43,7 @@ static int fail_spawn(const struct launch_command *command, enum spawn_stage sta
 	size_t used = err ? strlen(err->text) : 0;
 
 	if (stage == SPAWN_EXEC)
-		image_explain(command->path, hint, sizeof(hint));
+		executable_explain(command->path, hint, sizeof(hint));
 	if (err)
 		snprintf(err->text + used, sizeof(err->text) - used, "%s", hint);
 	return code;

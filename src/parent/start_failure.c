@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 
 #include "base/error.h"
-#include "parent/image.h"
+#include "parent/executable.h"
 
 #define LOADER_FAILED 127 /* what a program exits with whose libraries are missing */
 
@@ -31,7 +31,7 @@ static const char *hint(const struct start_failure *failure, char *out, size_t s
 	if (!image || !failure->has_status || !WIFEXITED(failure->status))
 		return out;
 	if (WEXITSTATUS(failure->status) == LOADER_FAILED)
-		return image_explain(image, out, size);
+		return executable_explain(image, out, size);
 	if (failure->options->image)
 		snprintf(out, size,
 			 "; is %.400s the agent, or a program that begins with mitogen_start?",

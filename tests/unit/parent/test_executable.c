@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "base/fd.h"
-#include "parent/image.h"
+#include "parent/executable.h"
 
 static char path[] = "/tmp/test-image-XXXXXX";
 
@@ -63,7 +63,7 @@ static const char *explain_first(size_t size)
 
 	assert_int_equal(write(fd, &image, size), size);
 	fd_close(fd);
-	return image_explain(path, out, sizeof(out));
+	return executable_explain(path, out, sizeof(out));
 }
 
 static void the_loader_is_named(void **state)
@@ -130,7 +130,7 @@ static void broken_headers_are_survived(void **state)
 	setup(state);
 	image.segment.p_offset = UINT64_MAX;
 	assert_string_equal(explain_first(sizeof(image)), "");
-	assert_string_equal(image_explain("/nonexistent", out, sizeof(out)), "");
+	assert_string_equal(executable_explain("/nonexistent", out, sizeof(out)), "");
 }
 
 /* Opening one without a writer would wait for it, with the router locked. */
@@ -141,7 +141,7 @@ static void a_fifo_is_not_waited_for(void **state)
 	(void)state;
 	snprintf(fifo, sizeof(fifo), "%s.fifo", path);
 	assert_int_equal(mkfifo(fifo, 0700), 0);
-	image_explain(fifo, out, sizeof(out));
+	executable_explain(fifo, out, sizeof(out));
 	assert_int_equal(unlink(fifo), 0);
 	assert_null(strstr(out, "the image is"));
 }

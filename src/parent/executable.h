@@ -6,4 +6,4 @@
 
 /* Why the kernel or the loader may refuse this executable here, and what to do: text that continues
  * a sentence, or "". Returns out. */
-const char *image_explain(const char *path, char *out, size_t size);
+const char *executable_explain(const char *path, char *out, size_t size);

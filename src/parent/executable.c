@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "parent/image.h"
+#include "parent/executable.h"
 
 #include <elf.h>
 #include <fcntl.h>
@@ -82,7 +82,7 @@ static bool is_foreign(const Elf64_Ehdr *header, const char **ret_here)
 	return !same_machine(header, &own);
 }
 
-const char *image_explain(const char *path, char *out, size_t size)
+const char *executable_explain(const char *path, char *out, size_t size)
 {
 	CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* it may be a FIFO */
 	Elf64_Ehdr header;
