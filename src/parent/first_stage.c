@@ -206,6 +206,8 @@ static const char without_perl[] =
 		"[ $z = gzip ]||[ $(wc -c <\"$2\" 2>/dev/null||echo $m) -eq $m ]||{ note \"$1: the image was cut short\";return;};"
 		"trap '[ \"$d\" ]||rm -f \"$f\";note the image cannot be executed;fail' EXIT;"
 		"[ -z \"$3\" ]||trap '' " SIGNALS ";"
+		/* ksh93 has not waited for all of a pipeline. */
+		"wait;"
 		"exec \"$2\" " BOOTSTRAP_CHILD_MODE " $3;};"
 
 	/* Is the directory $1 ours, or root's, where nobody else can touch what is ours? */

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import as_root
 import pytest
-from processes import descendants
+from processes import child_pids, describe, descendants
 from run_tools import status_field, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -149,6 +149,13 @@ def name_of(pid):
         return None
 
 
+def arguments_of(pid):
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    except OSError:
+        return []
+
+
 def uid_of(pid):
     uids = status_field(pid, "Uid")
     return uids and int(uids.split()[0])
@@ -223,9 +230,15 @@ class Stage:
             if uid_of(pid) == self.uid:
                 as_root.kill(pid, number)
 
+    def image(self):
+        """The PID of the image that runs now; it has inherited no children."""
+        (pid,) = [pid for pid in self.pids() if arguments_of(pid)[1:2] == ["--mitogen-child"]]
+        assert list(map(describe, child_pids(pid))) == []
+        return pid
+
     def program(self):
-        """The path of what runs now."""
-        return as_root.run("readlink", f"/proc/{self.pids()[-1]}/exe").strip()
+        """The path of the image that runs now."""
+        return as_root.run("readlink", f"/proc/{self.image()}/exe").strip()
 
     def end(self):
         """Its input ends, and so has it to. Sets what it has left: sizes and paths."""
@@ -239,7 +252,7 @@ class Stage:
         self.process.wait()
         self.process.stdout.close()
         self.process.stderr.close()
-        self.left = re.findall(r"^LEFT (\d+) (.*)$", self.errors, re.MULTILINE)
-        ended = re.search(r"^ENDED (\d+)$", self.errors, re.MULTILINE)
+        self.left = re.findall(r"LEFT (\d+) (\S+)", self.errors)
+        ended = re.search(r"ENDED (\d+)", self.errors)
         assert ended, self.errors
         self.status = int(ended[1])

@@ -8,7 +8,8 @@ import subprocess
 
 import as_root
 import pytest
-from machines import HOME, KINDS, PLACES, TMPDIR, XDG, Machine, Stage, words  # noqa: F401 a fixture
+from machines import HOME, KINDS, PLACES, TMPDIR, XDG, Machine, Stage, arguments_of
+from machines import words  # noqa: F401 a fixture
 from run_tools import status_field
 
 LOGIN_SHELLS = ["dash", "bash", "zsh", "ksh93", "mksh", "yash", "csh", "tcsh", "fish", "busybox"]
@@ -356,11 +357,12 @@ def inherited(pid):
 def test_image_gets_what_the_command_got(stage, name):
     first = stage(reader(name))
     first.hear_until("MITO000")
-    before = inherited(first.pids()[-1])
-    variables = as_root.run("cat", f"/proc/{first.pids()[-1]}/environ")
+    (shell,) = [pid for pid in first.pids() if arguments_of(pid)[:2] == ["sh", "-c"]][-1:]
+    before = inherited(shell)
+    variables = as_root.run("cat", f"/proc/{shell}/environ")
     assert first.boot() == READY
-    assert inherited(first.pids()[-1]) == before
-    after = as_root.run("cat", f"/proc/{first.pids()[-1]}/environ")
+    assert inherited(first.image()) == before
+    after = as_root.run("cat", f"/proc/{first.image()}/environ")
     added = ("_=", "PWD=", "OLDPWD=", "SHLVL=")  # by shells
     assert [each for each in after.split("\0") if not each.startswith(added)] == [
         each for each in variables.split("\0") if not each.startswith(added)
