@@ -23,6 +23,8 @@ enum kind {
 	INTERRUPTED,
 	SOCKETPAIR,
 	PIPE2,
+	SOCKET,
+	ACCEPT,
 	PIDFD_OPEN,
 	CLOCK,
 	FORK,
@@ -30,8 +32,8 @@ enum kind {
 };
 
 static const char *const names[KINDS] = {"malloc", "read_short", "write_short", "eagain",
-					 "eintr",  "socketpair", "pipe2",       "pidfd_open",
-					 "clock",  "fork"};
+					 "eintr",  "socketpair", "pipe2",       "socket",
+					 "accept", "pidfd_open", "clock",       "fork"};
 
 struct rule {
 	uint64_t one_in;      /* 0: never by chance */
@@ -242,6 +244,22 @@ static int faulty_pipe2(int ret[2], int flags)
 	return -1;
 }
 
+static int faulty_socket(int domain, int type, int protocol)
+{
+	if (!strike(SOCKET))
+		return original.socket(domain, type, protocol);
+	errno = EMFILE;
+	return -1;
+}
+
+static int faulty_accept4(int fd, struct sockaddr *ret, socklen_t *size, int flags)
+{
+	if (!strike(ACCEPT))
+		return original.accept4(fd, ret, size, flags);
+	errno = EMFILE;
+	return -1;
+}
+
 static int faulty_poll(struct pollfd *fds, nfds_t count, int timeout_ms)
 {
 	if (!strike(INTERRUPTED))
@@ -338,6 +356,8 @@ static void replace_entries(void)
 	sys.sendmsg = faulty_sendmsg;
 	sys.socketpair = faulty_socketpair;
 	sys.pipe2 = faulty_pipe2;
+	sys.socket = faulty_socket;
+	sys.accept4 = faulty_accept4;
 	sys.poll = faulty_poll;
 	sys.fork = faulty_fork;
 	sys.waitpid = faulty_waitpid;

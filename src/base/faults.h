@@ -13,7 +13,8 @@
  *   read_short, write_short   transfers: fewer bytes than there are
  *   eagain                    transfers: not now; where the descriptor does not block
  *   eintr                     transfers, poll and waitpid: a signal came
- *   socketpair, pipe2         too many open files
+ *   socketpair, pipe2, socket, accept
+ *                             too many open files
  *   fork                      too many processes
  *   pidfd_open                the kernel has none
  *   clock                     it jumps, by up to 100 ms

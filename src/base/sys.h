@@ -27,6 +27,8 @@ struct sys {
 	ssize_t (*sendmsg)(int fd, const struct msghdr *message, int flags);
 	int (*socketpair)(int domain, int type, int protocol, int ret[2]);
 	int (*pipe2)(int ret[2], int flags);
+	int (*socket)(int domain, int type, int protocol);
+	int (*accept4)(int fd, struct sockaddr *ret, socklen_t *size, int flags);
 	int (*poll)(struct pollfd *fds, nfds_t count, int timeout_ms);
 	pid_t (*fork)(void);
 	pid_t (*waitpid)(pid_t pid, int *ret_status, int flags);
