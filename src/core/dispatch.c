@@ -290,8 +290,10 @@ static void receive(struct router *router, struct handle *handle, struct mitogen
 	router->stats.calls_received++;
 	if (!read_head(m, &head)) {
 		refuse_as(router, m, &head, MITOGEN_ERR_ARGUMENT, "this is not a call");
-	} else if (!router->parent && head.module.size == 0) {
-		refuse_as(router, m, &head, MITOGEN_ERR_REFUSED, "the master runs no calls");
+	} else if ((!router->parent || router->join) && head.module.size == 0) {
+		refuse_as(router, m, &head, MITOGEN_ERR_REFUSED,
+			  router->join ? "a process that has joined a router runs no calls"
+				       : "the master runs no calls");
 	} else if (is_chain_end(&head)) {
 		chains_end(router, m->header.src_id, head.chain);
 	} else {

@@ -231,7 +231,9 @@ static bool may_name(const void *owner, uint32_t id)
 /* Refuses what is not CBOR as it must be, or names contexts that are none of the sender's business. */
 static void check_value(struct mitogen_message *m, const struct neighbour *from)
 {
-	bool is_child = from && !from->is_parent;
+	/* who joined us may name what we may */
+	bool is_child =
+		from && !from->is_parent && !(from->has_joined && m->header.src_id == from->id);
 	int r;
 
 	if (m->header.kind == FRAME_RAW || m->size == 0)

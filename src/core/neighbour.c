@@ -12,11 +12,22 @@
 #define MODULE_BURST       100 /* GET_MODULEs of a child at once; then */
 #define MODULES_PER_SECOND 10
 
+/* May this come from there? Fills in on whose authority. */
+static bool verify(const struct neighbour *neighbour, struct frame_header *header)
+{
+	if (neighbour->is_parent)
+		return true;
+	if (neighbour->has_joined)
+		return verify_joined(&neighbour->blocks, neighbour->id, neighbour->router->id,
+				     header);
+	return verify_header(&neighbour->blocks, header);
+}
+
 static bool on_frame(struct stream *stream, struct mitogen_message *m)
 {
 	struct neighbour *neighbour = LIST_OWNER(stream, struct neighbour, stream);
 
-	if (!neighbour->is_parent && !verify_header(&neighbour->blocks, &m->header)) {
+	if (!verify(neighbour, &m->header)) {
 		log_write(LOG_ERROR,
 			  "%s: claimed to be context %u acting for %u; closing its stream",
 			  neighbour->name, m->header.src_id, m->header.auth_id);

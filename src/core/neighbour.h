@@ -28,6 +28,7 @@ struct neighbour {
 	const char *name;        /* that we gave it, for the log; lent by its owner */
 	uint32_t id;             /* its own */
 	bool is_parent;          /* trusted: may claim any source */
+	bool has_joined;         /* a process like us: it acts on our authority */
 	struct id_blocks blocks; /* that it may claim as sources; empty for the parent */
 	struct list routes;      /* struct route: what it leads to */
 	size_t route_bytes;

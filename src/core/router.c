@@ -34,6 +34,7 @@ int router_init(struct router *router, uint32_t id, const uint32_t *ancestors,
 	list_init(&router->lost_strangers.oldest_first);
 	list_init(&router->residents);
 	list_init(&router->neighbours);
+	list_init(&router->listeners);
 	list_init(&router->local);
 	router->deliver_local.run = deliver_local;
 	list_init(&router->id_waiters);
@@ -137,13 +138,16 @@ static void deliver(struct router *router, struct mitogen_message *m, struct nei
 	broker_defer(&router->broker, &router->deliver_local);
 }
 
-/* Not between somebody and what is above or below it. What our parent passes on, it has looked at. */
-static bool goes_across(const struct router *router, const struct neighbour *from,
-			const struct neighbour *to, uint32_t dst_id)
+/* Not between somebody and what is above or below it, or has joined what is above it: who acts on the
+ * authority of one above may talk to all, and is answered. What our parent passes on, it has looked at. */
+static bool goes_across(const struct router *router, const struct mitogen_message *m,
+			const struct neighbour *from)
 {
-	bool goes_up = from ? !from->is_parent : to && to->is_parent;
+	uint32_t dst_id = m->header.dst_id;
 
-	return goes_up && !router_is_ancestor(router, dst_id);
+	if (!from || from->is_parent || handles_allow_parents(router, m))
+		return false;
+	return !router_is_ancestor(router, dst_id) && !routes_has_talk(from, dst_id);
 }
 
 static void reply_dead_as(struct router *router, uint32_t src_id,
@@ -212,10 +216,13 @@ static void pass_on(struct router *router, struct mitogen_message *m, struct nei
 }
 
 /* Who ends a context is above it; a message of one frame does it. */
-static bool is_bad_shutdown(const struct mitogen_message *m, const struct neighbour *from)
+static bool is_bad_shutdown(const struct router *router, const struct mitogen_message *m,
+			    const struct neighbour *from)
 {
+	bool is_from_below = from && !from->is_parent && !handles_allow_parents(router, m);
+
 	return m->header.handle == HANDLE_SHUTDOWN &&
-	       ((from && !from->is_parent) || m->header.flags & (FRAME_BULK | FRAME_MORE));
+	       (is_from_below || m->header.flags & (FRAME_BULK | FRAME_MORE));
 }
 
 /* Not to a port of ours: on to a neighbour. */
@@ -225,12 +232,12 @@ static void forward(struct router *router, struct mitogen_message *m, struct nei
 	uint32_t dst_id = m->header.dst_id;
 	struct neighbour *to = routes_neighbour(router, dst_id);
 
-	if (router->is_unidirectional && goes_across(router, from, to, dst_id)) {
+	if (router->is_unidirectional && goes_across(router, m, from)) {
 		router->stats.refused++; /* whether there is such a context, or was, is not said */
 		router_reply_dead(router, m, MITOGEN_ERR_REFUSED,
 				  "routing is unidirectional: a context reaches only what is above "
 				  "and below it");
-	} else if (is_bad_shutdown(m, from)) {
+	} else if (is_bad_shutdown(router, m, from)) {
 		router->stats.refused++;
 		router_reply_dead(router, m, MITOGEN_ERR_REFUSED,
 				  "only what is above a context may shut it down");

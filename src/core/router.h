@@ -25,6 +25,7 @@
 struct forks;
 struct images;
 struct platforms;
+struct join;
 struct launcher;
 struct forward_log;
 struct latch;
@@ -76,8 +77,10 @@ struct router {
 	struct launcher *launcher; /* the parent layer's, if there ever was a child */
 	struct images *images;     /* the module layer's */
 	struct platforms
-		*platforms; /* the parent layer's, parent/platforms.h; NULL: none are known */
-	uint32_t api_ref;   /* the number of its public handle */
+		*platforms;    /* the parent layer's, parent/platforms.h; NULL: none are known */
+	struct list listeners; /* the parent layer's */
+	struct join *join;     /* the child layer's, of a process that has joined another */
+	uint32_t api_ref;      /* the number of its public handle */
 };
 
 /* The callee's end of a call's channel, made by who has receivers. Router lock held. */

@@ -135,6 +135,11 @@ void routes_note_talk(struct router *router, struct neighbour *from, uint32_t sr
 		note(to, src_id, by);
 }
 
+bool routes_has_talk(const struct neighbour *neighbour, uint32_t id)
+{
+	return find_talk(neighbour, id) != NULL;
+}
+
 bool routes_take_talk(struct neighbour *neighbour, uint32_t id)
 {
 	struct talk *talk = find_talk(neighbour, id);

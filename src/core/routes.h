@@ -37,6 +37,7 @@ void routes_remove_all(struct router *router, struct neighbour *neighbour);
  * src_id. */
 void routes_note_talk(struct router *router, struct neighbour *from, uint32_t src_id,
 		      struct neighbour *to, uint32_t dst_id);
-/* Did who is beyond this child talk to id? Forgets it. */
+/* Did who is beyond this child talk to id, or id to them? The second one forgets it. */
+bool routes_has_talk(const struct neighbour *neighbour, uint32_t id);
 bool routes_take_talk(struct neighbour *neighbour, uint32_t id);
 void routes_clear_talks(struct neighbour *neighbour);

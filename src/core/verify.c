@@ -97,3 +97,13 @@ bool verify_header(const struct id_blocks *blocks, const struct frame_header *he
 	return id_blocks_contain(blocks, header->src_id) &&
 	       (header->auth_id == header->src_id || id_blocks_contain(blocks, header->auth_id));
 }
+
+bool verify_joined(const struct id_blocks *blocks, uint32_t id, uint32_t ours,
+		   struct frame_header *header)
+{
+	if (!verify_header(blocks, header))
+		return false;
+	if (header->src_id == id && header->auth_id == id)
+		header->auth_id = ours;
+	return true;
+}

@@ -29,3 +29,8 @@ uint32_t id_blocks_take(struct id_blocks *blocks, uint32_t count, struct id_bloc
 void id_blocks_clear(struct id_blocks *blocks);
 /* May what came over the child's stream with these blocks claim this source and authority? */
 bool verify_header(const struct id_blocks *blocks, const struct frame_header *header);
+/* The same for the stream of a process that joined us and has this ID: what it sends in its own name it
+ * asks on our authority, which is filled in, since no stream may claim it. What is behind it has its
+ * own, as with a child. */
+bool verify_joined(const struct id_blocks *blocks, uint32_t id, uint32_t ours,
+		   struct frame_header *header);

@@ -51,6 +51,30 @@ static void authority_is_checked_too(void **state)
 	assert_false(may_send(1000, UINT32_MAX));
 }
 
+/* Who has joined asks on our authority, which nobody may claim; what is behind it does not. */
+static void who_has_joined_is_lent_our_authority(void **state)
+{
+	struct frame_header own = {.src_id = 1000, .auth_id = 1000},
+			    behind = {.src_id = 1001, .auth_id = 1001},
+			    for_another = {.src_id = 1000, .auth_id = 1001},
+			    by_another = {.src_id = 1001, .auth_id = 1000},
+			    claimed = {.src_id = 1000, .auth_id = 7},
+			    foreign = {.src_id = 7, .auth_id = 7};
+
+	(void)state;
+	assert_int_equal(id_blocks_add(&blocks, 1000, 10), 0);
+	assert_true(verify_joined(&blocks, 1000, 7, &own));
+	assert_int_equal(own.auth_id, 7);
+	assert_true(verify_joined(&blocks, 1000, 7, &behind));
+	assert_int_equal(behind.auth_id, 1001);
+	assert_true(verify_joined(&blocks, 1000, 7, &for_another));
+	assert_int_equal(for_another.auth_id, 1001);
+	assert_true(verify_joined(&blocks, 1000, 7, &by_another));
+	assert_int_equal(by_another.auth_id, 1000);
+	assert_false(verify_joined(&blocks, 1000, 7, &claimed));
+	assert_false(verify_joined(&blocks, 1000, 7, &foreign));
+}
+
 static void the_last_ids_do_not_wrap(void **state)
 {
 	(void)state;
@@ -178,6 +202,7 @@ int main(void)
 		cmocka_unit_test_teardown(nothing_is_allowed_without_blocks, teardown),
 		cmocka_unit_test_teardown(only_ids_of_the_blocks_count, teardown),
 		cmocka_unit_test_teardown(authority_is_checked_too, teardown),
+		cmocka_unit_test_teardown(who_has_joined_is_lent_our_authority, teardown),
 		cmocka_unit_test_teardown(the_last_ids_do_not_wrap, teardown),
 		cmocka_unit_test_teardown(neighbours_become_one, teardown),
 		cmocka_unit_test_teardown(a_gap_that_is_filled_joins_both_sides, teardown),
