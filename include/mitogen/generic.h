@@ -63,6 +63,10 @@ static inline void mitogen_auto_writer(mitogen_writer **w)
 	mitogen_doas_with(MITOGEN_VIA(via), MITOGEN_OPTIONS(mitogen_doas_options, __VA_ARGS__))
 #define mitogen_connect(via, method, options, err)                                                 \
 	mitogen_connect_with(MITOGEN_VIA(via), (method), (options), (err))
+#define mitogen_listen(router, ...)                                                                \
+	mitogen_listen_with((router), MITOGEN_OPTIONS(mitogen_listen_options, __VA_ARGS__))
+#define mitogen_join(path, ...)                                                                    \
+	mitogen_join_with((path), MITOGEN_OPTIONS(mitogen_join_options, __VA_ARGS__))
 #define mitogen_exec(context, argv, receiver, tag, ...)                                            \
 	mitogen_exec_with((context), (argv), (receiver), (tag),                                    \
 			  MITOGEN_OPTIONS(mitogen_exec_options, __VA_ARGS__))

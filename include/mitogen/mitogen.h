@@ -242,6 +242,54 @@ int mitogen_context_shutdown(mitogen_context context, mitogen_error *err);
  * ends before the router is closed. Programs that mitogen_exec runs in it are ended. */
 int mitogen_context_detach(mitogen_context context, mitogen_error *err);
 
+/* ---- Listeners ---------------------------------------------------------------------------- */
+
+typedef struct mitogen_listen_options {
+	size_t size;
+	/* Of the unix socket: absolute, up to about 100 bytes. Its directory is made if it is missing,
+	 * and must belong to this user and have mode 0700. What a listener that has died has left there
+	 * is replaced. "/socket" in a new directory below $XDG_RUNTIME_DIR, or /tmp */
+	const char *path;
+	int joined_max; /* processes at a time; 1000 */
+	int timeout_ms; /* that one has to say who it is; 10000 */
+} mitogen_listen_options;
+
+/* mitogen_listen(router, &err, [.path = ..., ...])
+ * KEYWORDS. From now on other processes of this user, and of nobody else, may join the router by
+ * mitogen_join. Each becomes a context, "unix.4711" by its PID, that is as a child in all but this:
+ * nobody has started it, it ends when it wants to, it runs no calls, and it acts on the authority of
+ * this context: it may call all that this router reaches, and what policies let this context do,
+ * they let it do. */
+mitogen_listener mitogen_listen_with(mitogen_router router, const mitogen_listen_options *options,
+				     mitogen_error *err);
+/* Copies the path of its socket into buffer, cut to size - 1 bytes; "" for none. Returns buffer. */
+const char *mitogen_listener_path(mitogen_listener listener, char *buffer, size_t size);
+/* Removes the socket. Those that have joined stay. The router's close does this, too. */
+void mitogen_listener_close(mitogen_listener listener);
+
+typedef struct mitogen_join_options {
+	size_t size;
+	const char *name;       /* its last part, in logs and errors; "unix.4711" */
+	int connect_timeout_ms; /* 30000 */
+	/* as those of mitogen_router_options */
+	mitogen_log_level log_level;
+	void (*log)(mitogen_log_level level, const char *context, const char *line, void *user);
+	void *log_user;
+	const char *image;
+	int shutdown_ms;
+} mitogen_join_options;
+
+/* mitogen_join(path, &err, [.name = ..., ...])
+ * KEYWORDS. A router that has joined the one that listens at path; waits for its answer. mitogen_parent
+ * is the context of that one, whose children are reached by their IDs, or as values that come in
+ * messages. It can start children of its own. When the other router is closed, or lost, all that was reached
+ * through it is lost with MITOGEN_ERR_CLOSED, or MITOGEN_ERR_LOST; this one stays until it is
+ * closed, which is how to leave, and as cheap as joining again. Also in a process that the program
+ * has forked, after mitogen_after_fork. What its children log goes to the log of the one that it has joined, what
+ * it logs itself does not. */
+mitogen_router mitogen_join_with(const char *path, const mitogen_join_options *options,
+				 mitogen_error *err);
+
 /* ---- Calls -------------------------------------------------------------------------------- */
 
 /* mitogen_call(context, function, ret, &err, [value, ...])

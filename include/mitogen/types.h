@@ -47,6 +47,10 @@ typedef struct mitogen_handler {
 	uint32_t router, ref;
 } mitogen_handler;
 
+typedef struct mitogen_listener {
+	uint32_t router, ref;
+} mitogen_listener;
+
 typedef struct mitogen_process {
 	uint32_t router, ref;
 } mitogen_process;

@@ -152,10 +152,19 @@ static int ask_parent(struct api_router *api, mitogen_context handle, ask_functi
 	return 0;
 }
 
+/* May we end it, who have not started it: is it below us, or below whom we have joined? */
+static bool may_end(const struct api_router *api, const struct context *context)
+{
+	const struct router *router = api->router;
+
+	return api_is_below(api, context) ||
+	       (router->join && router->parent && !router_is_ancestor(router, context->id));
+}
+
 /* One that somebody else has started below us: its end comes as the loss of its route. */
 static int send_shutdown(struct api_router *api, const struct context *context, mitogen_error *err)
 {
-	if (!api_is_below(api, context))
+	if (!may_end(api, context))
 		return error_set(err, MITOGEN_ERR_USAGE, "%s is not below this process",
 				 context->path);
 	return router_send_shutdown(api->router, context->id) < 0 ? error_set_memory(err) : 0;

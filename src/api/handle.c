@@ -15,8 +15,7 @@
 #include "core/export.h"
 #include "core/router.h"
 
-#define SHUTDOWN_MS 5000 /* that children get to end, unless the router's options say otherwise */
-#define ROUTERS_MAX 64   /* at the same time */
+#define ROUTERS_MAX 64 /* at the same time */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed =

@@ -14,6 +14,8 @@
 struct context;
 struct router;
 
+#define SHUTDOWN_MS 5000 /* that children get to end, unless the router's options say otherwise */
+
 struct api_router { /* what the interface keeps beside a router; maps under the router lock */
 	uint32_t ref;
 	unsigned pins;

@@ -10,6 +10,7 @@
 #include "api/handle.h"
 #include "api/log.h"
 #include "api/receiver.h"
+#include "api/router.h"
 #include "api/select.h"
 #include "api/start.h"
 #include "base/error.h"
@@ -19,6 +20,7 @@
 #include "base/random.h"
 #include "base/sys.h"
 #include "child/detach.h"
+#include "child/join.h"
 #include "core/context.h"
 #include "core/dispatch.h"
 #include "core/flow.h"
@@ -32,6 +34,7 @@
 #include "parent/parent.h"
 #include "parent/platforms.h"
 #include "parent/platforms_file.h"
+#include "parent/route_monitor.h"
 
 static bool is_initialised;
 
@@ -46,7 +49,19 @@ static void closed(struct router *router)
 	broker_stop(&router->broker);
 }
 
-static int open_ports(struct router *router)
+static int be_master(struct router *router)
+{
+	int r = detach_open(router); /* nobody may ask the master for that */
+
+	if (r == 0)
+		r = forward_log_open(router);
+	/* 0 is ours, UINT32_MAX is nobody's */
+	if (r == 0 && id_blocks_add(&router->supply, 1, UINT32_MAX - 1) < 0)
+		r = MITOGEN_ERR_MEMORY;
+	return r;
+}
+
+static int open_ports(struct router *router, struct join_answer *answer, int shutdown_ms)
 {
 	int r;
 
@@ -55,14 +70,10 @@ static int open_ports(struct router *router)
 	if (r == 0)
 		r = flow_open(router);
 	if (r == 0)
-		r = detach_open(router); /* nobody may ask the master for that */
-	if (r == 0)
 		r = parent_open(router);
 	if (r == 0)
-		r = forward_log_open(router);
-	/* 0 is ours, UINT32_MAX is nobody's */
-	if (r == 0 && id_blocks_add(&router->supply, 1, UINT32_MAX - 1) < 0)
-		r = MITOGEN_ERR_MEMORY;
+		r = answer ? join_open(router, answer, shutdown_ms, route_monitor_lose_above)
+			   : be_master(router);
 	broker_unlock(&router->broker);
 	return r;
 }
@@ -77,10 +88,22 @@ static void close_ports(struct router *router)
 	images_close(router);
 	platforms_clear(router);
 	forward_log_close(router);
+	join_close(router);
 	broker_unlock(&router->broker);
 }
 
-static struct router *new_router(const struct diagnosis *diagnosis, mitogen_error *err)
+/* A master's, or what the answer says. 0 or -1, errno. */
+static int init(struct router *router, const struct join_answer *answer)
+{
+	const struct config *config = answer ? &answer->config : NULL;
+
+	return config ? router_init(router, config->id, config->parents, config->parent_count,
+				    config->path)
+		      : router_init(router, 0, NULL, 0, "");
+}
+
+static struct router *new_router(const struct diagnosis *diagnosis, struct join_answer *answer,
+				 int shutdown_ms, mitogen_error *err)
 {
 	struct router *router = sys.calloc(1, sizeof(*router));
 
@@ -88,7 +111,7 @@ static struct router *new_router(const struct diagnosis *diagnosis, mitogen_erro
 		error_set_memory(err);
 		return NULL;
 	}
-	if (router_init(router, 0, NULL, 0, "") < 0) {
+	if (init(router, answer) < 0) {
 		error_set_errno(err, "cannot set up a router");
 		sys.free(router);
 		return NULL;
@@ -96,7 +119,7 @@ static struct router *new_router(const struct diagnosis *diagnosis, mitogen_erro
 	router->diagnosis = *diagnosis;
 	router->on_closed = closed;
 	router->builtins = master_builtins;
-	if (open_ports(router) == 0 && broker_start(&router->broker) == 0)
+	if (open_ports(router, answer, shutdown_ms) == 0 && broker_start(&router->broker) == 0)
 		return router;
 	error_set_errno(err, "cannot start the broker thread");
 	close_ports(router);
@@ -112,32 +135,47 @@ static void free_router(struct router *router)
 	sys.free(router);
 }
 
-static void discard_router(struct router *router)
+struct close_task {
+	struct task task;
+	struct router *router;
+};
+
+static void close_on_broker(struct task *task)
 {
+	router_close(LIST_OWNER(task, struct close_task, task)->router, false);
+}
+
+/* Returns when its thread has ended. */
+static void close_and_wait(struct router *router)
+{
+	struct close_task task = {.task.run = close_on_broker, .router = router};
+
 	broker_lock(&router->broker);
-	broker_stop(&router->broker);
+	broker_defer(&router->broker, &task.task);
 	broker_unlock(&router->broker);
 	pthread_join(router->broker.thread, NULL);
-	free_router(router);
 }
 
 /* With its public handle. */
-static struct api_router *new_api_router(const struct diagnosis *diagnosis, mitogen_error *err)
+static struct api_router *new_api_router(const struct diagnosis *diagnosis,
+					 struct join_answer *answer, int shutdown_ms,
+					 mitogen_error *err)
 {
-	struct router *router = new_router(diagnosis, err);
+	struct router *router = new_router(diagnosis, answer, shutdown_ms, err);
 	struct api_router *api = router ? api_add(router) : NULL;
 
 	if (api) {
 		api->is_own = true;
 	} else if (router) {
 		error_set(err, MITOGEN_ERR_USAGE, "too many routers at once");
-		discard_router(router);
+		close_and_wait(router);
+		free_router(router);
 	}
 	return api;
 }
 
 /* What needs memory, once the rest is there. 0 or -1. */
-static int configure(struct api_router *api, const mitogen_router_options *options,
+static int configure(struct api_router *api, const mitogen_router_options *options, int shutdown_ms,
 		     struct fork_server *server)
 {
 	int r = 0;
@@ -145,9 +183,8 @@ static int configure(struct api_router *api, const mitogen_router_options *optio
 	api_log_open(api, options);
 	if (options->max_message > 0)
 		api->router->max_message = options->max_message;
-	api->router->is_unidirectional = options->unidirectional;
-	if (options->shutdown_ms > 0)
-		api->shutdown_ms = options->shutdown_ms;
+	api->router->is_unidirectional |= options->unidirectional;
+	api->shutdown_ms = shutdown_ms;
 	if (server) {
 		broker_lock(&api->router->broker);
 		r = forks_open(api->router, server, api->shutdown_ms);
@@ -175,7 +212,7 @@ static struct diagnosis diagnosis_of(const mitogen_router_options *options)
 	return diagnosis;
 }
 
-static int check(const mitogen_router_options *options, mitogen_error *err)
+int router_check(const mitogen_router_options *options, mitogen_error *err)
 {
 	if (api_check_fork(err) < 0)
 		return MITOGEN_ERR_FORKED;
@@ -201,10 +238,11 @@ static int begin_profile(const char *path, mitogen_error *err)
 	return error_set_errno(err, "cannot write the profile %s", path);
 }
 
-/* The router and what runs for it. NULL with err set; then nothing is left. */
-static struct api_router *start_router(const mitogen_router_options *options, mitogen_error *err)
+struct api_router *router_start(const mitogen_router_options *options, struct join_answer *answer,
+				mitogen_error *err)
 {
 	struct diagnosis diagnosis = diagnosis_of(options);
+	int shutdown_ms = options->shutdown_ms > 0 ? options->shutdown_ms : SHUTDOWN_MS;
 	struct fork_server server;
 	struct api_router *api = NULL;
 
@@ -213,7 +251,7 @@ static struct api_router *start_router(const mitogen_router_options *options, mi
 		return NULL;
 	if (begin_profile(options->profile, err) == 0) {
 		diagnosis_begin(&diagnosis, "");
-		api = new_api_router(&diagnosis, err);
+		api = new_api_router(&diagnosis, answer, shutdown_ms, err);
 		if (!api && options->profile)
 			profile_end();
 	}
@@ -223,8 +261,10 @@ static struct api_router *start_router(const mitogen_router_options *options, mi
 		return NULL;
 	}
 	api->profiles = options->profile != NULL;
-	if (configure(api, options, options->fork_server ? &server : NULL) == 0)
+	if (configure(api, options, shutdown_ms, options->fork_server ? &server : NULL) == 0) {
+		dumper_add(api->router);
 		return api;
+	}
 	error_set_memory(err);
 	mitogen_router_close((mitogen_router){api->ref});
 	return NULL;
@@ -237,12 +277,9 @@ mitogen_router mitogen_router_new_with(const mitogen_router_options *options, mi
 
 	if (!options)
 		options = &defaults;
-	if (check(options, err) == 0)
-		api = start_router(options, err);
-	if (!api)
-		return (mitogen_router){0};
-	dumper_add(api->router);
-	return (mitogen_router){api->ref};
+	if (router_check(options, err) == 0)
+		api = router_start(options, NULL, err);
+	return (mitogen_router){api ? api->ref : 0};
 }
 
 mitogen_router mitogen_start_with(int argc, char **argv, const mitogen_router_options *options,
@@ -250,16 +287,6 @@ mitogen_router mitogen_start_with(int argc, char **argv, const mitogen_router_op
 {
 	mitogen_init(argc, argv);
 	return mitogen_router_new_with(options, err);
-}
-
-struct close_task {
-	struct task task;
-	struct router *router;
-};
-
-static void close_on_broker(struct task *task)
-{
-	router_close(LIST_OWNER(task, struct close_task, task)->router, false);
 }
 
 /* Nobody uses it, and nothing of it runs. */
@@ -281,15 +308,10 @@ static void clear(struct api_router *api)
 void mitogen_router_close(mitogen_router handle)
 {
 	struct api_router *api = api_begin_close(handle.ref);
-	struct close_task task;
 
 	if (!api)
 		return;
-	task = (struct close_task){.task.run = close_on_broker, .router = api->router};
-	broker_lock(&api->router->broker);
-	broker_defer(&api->router->broker, &task.task);
-	broker_unlock(&api->router->broker);
-	pthread_join(api->router->broker.thread, NULL);
+	close_and_wait(api->router);
 	api_drain(api);
 	if (api->profiles && profile_end() < 0)
 		log_write(LOG_ERROR, "the profile is not complete: %s", strerror(errno));
@@ -318,7 +340,7 @@ static void drop(struct api_router *api, bool is_whole)
 	broker_settle(&router->broker);
 	if (!list_is_empty(&router->residents))
 		return;
-	if (router->parent)
+	if (router->parent && !router->join)
 		neighbour_close(router->parent);
 	clear(api);
 }

@@ -11,7 +11,6 @@
 #include "wire/frame.h"
 #include "wire/handles.h"
 
-#define PAYLOAD_MAX 20480
 /* of a parent that does not say */
 #define MAX_MESSAGE (128u << 20)
 #define PATIENCE_MS 5000
@@ -110,6 +109,15 @@ static int parse(const uint8_t *data, size_t size, struct config *config)
 											     : -1;
 }
 
+int config_parse(const void *payload, size_t size, struct config *ret)
+{
+	*ret = (struct config){.max_message = MAX_MESSAGE, .patience_ms = PATIENCE_MS};
+	if (parse(payload, size, ret) == 0)
+		return 0;
+	sys.free(TAKE_PTR(ret->path));
+	return -1;
+}
+
 int config_read(int fd, struct config *ret)
 {
 	uint8_t header_bytes[FRAME_HEADER_SIZE];
@@ -117,17 +125,14 @@ int config_read(int fd, struct config *ret)
 		NULL; /* on the stack it would stay there as touched memory */
 	struct frame_header header;
 
-	*ret = (struct config){.max_message = MAX_MESSAGE, .patience_ms = PATIENCE_MS};
+	*ret = (struct config){0};
 	if (read_all(fd, header_bytes, sizeof(header_bytes)) < 0 ||
 	    frame_decode(header_bytes, sizeof(header_bytes), &header) != FRAME_OK ||
 	    header.handle != HANDLE_CONFIG || header.kind != FRAME_CBOR || header.flags != 0 ||
-	    header.length > PAYLOAD_MAX)
+	    header.length > CONFIG_SIZE_MAX)
 		return -1;
 	payload = sys.malloc(header.length + 1);
 	if (!payload || read_all(fd, payload, header.length) < 0)
 		return -1;
-	if (parse(payload, header.length, ret) == 0)
-		return 0;
-	sys.free(TAKE_PTR(ret->path));
-	return -1;
+	return config_parse(payload, header.length, ret);
 }

@@ -8,6 +8,7 @@
 #include "core/dumper.h"
 #include "wire/bootstrap.h"
 
+#define CONFIG_SIZE_MAX 20480 /* bytes of the message */
 #define CONFIG_PATH_MAX 16384 /* bytes: DEPTH_MAX parts of a path */
 
 struct config {
@@ -24,5 +25,7 @@ struct config {
 	char *path; /* our name, as the parent has it; sys.free */
 };
 
+/* Reads it from the payload of that message. 0, or -1: it is something else, or there is no memory. */
+int config_parse(const void *payload, size_t size, struct config *ret);
 /* Reads it from fd, waiting. 0, or -1: the parent is gone or sent something else, or there is no memory. */
 int config_read(int fd, struct config *ret);

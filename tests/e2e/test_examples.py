@@ -34,6 +34,11 @@ def test_nested(example):
         assert claimed == parent
 
 
+def test_join(example):
+    """M23: workers that a program forks."""
+    assert sorted(example("join").splitlines()) == ["1 * 1 = 1", "2 * 2 = 4", "3 * 3 = 9"]
+
+
 def test_scatter(example):
     assert example("scatter") == "1229 primes below 10000, the largest is 9973\n"
 
