@@ -179,6 +179,7 @@ static int read_secret(struct mitogen_message *m, struct cursor *c, mitogen_secr
 
 	if (cursor_string(c, CBOR_SECRET, &data, &size) < 0)
 		return fail_type(cursor_type(c), "a secret", err);
+	m->is_secret = true; /* if it was not sent as one */
 	lent = message_lend_string(m, data, size, true);
 	if (!lent)
 		return error_set_memory(err);

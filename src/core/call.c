@@ -297,7 +297,7 @@ int call_start(struct router *router, struct context *context, struct mitogen_me
 		number_call(chain, request);
 	router->stats.calls_sent++;
 	request->header.dst_id = context->id;
-	request->header.handle = HANDLE_CALL_FUNCTION;
+	request->header.handle = request->is_secret ? HANDLE_CALL_SECRET : HANDLE_CALL_FUNCTION;
 	router_send(router, request, now);
 	return 0;
 }

@@ -313,12 +313,15 @@ static const struct handle_ops call_ops = {.receive = receive, .policy = handles
 
 int dispatch_open(struct router *router)
 {
-	return handles_add_fixed(router, HANDLE_CALL_FUNCTION, &call_ops);
+	int r = handles_add_fixed(router, HANDLE_CALL_FUNCTION, &call_ops);
+
+	return r < 0 ? r : handles_add_fixed(router, HANDLE_CALL_SECRET, &call_ops);
 }
 
 void dispatch_close(struct router *router)
 {
 	handles_remove_fixed(router, HANDLE_CALL_FUNCTION);
+	handles_remove_fixed(router, HANDLE_CALL_SECRET);
 }
 
 /* ---- On the main thread ---- */

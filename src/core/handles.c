@@ -128,6 +128,7 @@ ERROR_PATH static void spoil(struct mitogen_message *m, int code, const char *wh
 		  m->header.src_id, m->header.handle, why);
 	error_set(&error, code, "%s", why);
 	message_set_failure(m, &error);
+	message_wipe(m);
 	m->size = 0;
 }
 

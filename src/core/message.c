@@ -52,6 +52,7 @@ struct mitogen_message *message_from_writer(struct mitogen_writer *w, int *ret_e
 	if (error == 0) {
 		m = (struct mitogen_message *)(void *)w->data;
 		init(m, w->size - w->headroom);
+		m->is_secret = w->has_secret;
 		w->data = NULL;
 	} else {
 		*ret_error = error;
@@ -83,6 +84,28 @@ struct mitogen_message *message_slice(struct mitogen_message *m, size_t offset, 
 	return piece;
 }
 
+void message_wipe(struct mitogen_message *m)
+{
+	if (m->is_secret && !m->whole)
+		explicit_bzero(m->payload, m->size);
+}
+
+/* With more room for its payload; NULL: no memory, nothing was done. */
+static struct mitogen_message *grow(struct mitogen_message *m, size_t capacity)
+{
+	struct mitogen_message *grown;
+
+	if (!m->is_secret)
+		return sys.realloc(m, sizeof(*m) + capacity);
+	grown = sys.malloc(sizeof(*m) + capacity); /* realloc would leave a copy behind */
+	if (!grown)
+		return NULL;
+	memcpy(grown, m, sizeof(*m) + m->size);
+	message_wipe(m);
+	sys.free(m);
+	return grown;
+}
+
 struct mitogen_message *message_join(struct mitogen_message *first, struct mitogen_message *more)
 {
 	size_t size = first->size + more->size;
@@ -91,7 +114,7 @@ struct mitogen_message *message_join(struct mitogen_message *first, struct mitog
 	if (size > first->capacity) { /* doubled, so that all in all each byte is copied once */
 		size_t capacity = 2 * size;
 
-		joined = sys.realloc(first, sizeof(*joined) + capacity);
+		joined = grow(first, capacity);
 		if (!joined)
 			return NULL;
 		joined->capacity = capacity;
@@ -170,6 +193,7 @@ static bool drop_reference(struct mitogen_message *m)
 
 static void destroy(struct mitogen_message *m)
 {
+	message_wipe(m);
 	free_strings(m->strings);
 	message_unref(m->whole);
 	drop_failure(m);

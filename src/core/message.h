@@ -31,6 +31,7 @@ struct mitogen_message {
 
 	struct neighbour *charged; /* for its size, while it is incomplete; or NULL */
 	bool is_relayed;           /* counted in core/relay.h */
+	bool is_secret;            /* the payload is wiped before its memory is given back */
 
 	/* for whom it was delivered */
 	uint32_t router_ref; /* the number of its public handle; it may be gone */
@@ -70,6 +71,8 @@ void message_write_text(struct mitogen_writer *w, const char *text);
 struct mitogen_message *message_slice(struct mitogen_message *m, size_t offset, size_t size);
 /* first with more behind it, which has its flags; takes both over. NULL: no memory, nothing was done. */
 struct mitogen_message *message_join(struct mitogen_message *first, struct mitogen_message *more);
+/* Overwrites the payload of a secret one, which is done anyway when its last reference is dropped. */
+void message_wipe(struct mitogen_message *m);
 /* A FRAME_DEAD message that says why. NULL: no memory. */
 struct mitogen_message *message_new_dead(int code, const char *text);
 /* A CallError as a message. NULL: no memory. */

@@ -107,7 +107,8 @@ static size_t limit_of(const struct mitogen_message *m, size_t max)
 {
 	uint32_t handle = m->header.handle;
 
-	if (m->header.reply_to || handle == HANDLE_CALL_FUNCTION || handle == HANDLE_CALL_SERVICE)
+	if (m->header.reply_to || handle == HANDLE_CALL_FUNCTION || handle == HANDLE_CALL_SECRET ||
+	    handle == HANDLE_CALL_SERVICE)
 		return max;
 	return handle >= HANDLE_FIRST_FREE ? 2 * max : 3 * max;
 }

@@ -11,6 +11,7 @@
 #include "base/sys.h"
 #include "core/message.h"
 #include "wire/frame.h"
+#include "wire/handles.h"
 
 #define READ_SIZE    (64u * 1024)
 #define DIRECT_MIN   (16u * 1024) /* so much of a payload is worth a read of its own */
@@ -99,6 +100,8 @@ static int begin_frame(struct stream *stream, const uint8_t *data, size_t size, 
 		return -1;
 	}
 	m->header = header;
+	m->is_secret = header.handle == HANDLE_CALL_SECRET;
+	stream->has_secret |= m->is_secret;
 	stream->incoming = m;
 	stream->incoming_size = 0;
 	*ret_size = FRAME_HEADER_SIZE;
@@ -219,7 +222,10 @@ static bool read_some(struct stream *stream)
 	sys.free(TAKE_PTR(stream->partial));
 	stream->bytes_in += (uint64_t)n;
 	size = before + (size_t)n;
+	stream->has_secret = stream->incoming && stream->incoming->is_secret;
 	done = consume(stream, buffer, size);
+	if (stream->has_secret) /* behind that is the start of a header at most */
+		explicit_bzero(buffer, done < 0 ? size : (size_t)done);
 	if (done < 0)
 		return false;
 	if (keep_partial(stream, buffer + done, size - (size_t)done) < 0) {

@@ -61,6 +61,7 @@ struct stream {
 	size_t partial_size;
 	struct mitogen_message *incoming; /* a frame of whose payload so much is there, or NULL */
 	size_t incoming_size;
+	bool has_secret; /* what was read last has some of one */
 
 	struct list texts; /* go before all frames */
 	struct queue queue;

@@ -37,6 +37,12 @@ void connect_options_drop_environment(struct connect_options *copy)
 	sys.free((void *)(uintptr_t)TAKE_PTR(copy->environment));
 }
 
+void connect_options_forget_secrets(const struct connect_method *method,
+				    struct connect_options *copy)
+{
+	method_options_forget(method->options, (void *)(uintptr_t)copy->own);
+}
+
 void connect_options_clear(const struct connect_method *method, struct connect_options *copy)
 {
 	connect_options_drop_environment(copy);

@@ -27,4 +27,6 @@ int connect_options_copy(const struct connect_method *method, const struct conne
 			 struct connect_options *ret);
 /* Of a copy, or of zeroes. */
 void connect_options_clear(const struct connect_method *method, struct connect_options *copy);
+void connect_options_forget_secrets(const struct connect_method *method,
+				    struct connect_options *copy);
 void connect_options_drop_environment(struct connect_options *copy);

@@ -31,6 +31,7 @@ static void come_up(struct connection *connection)
 	if (!connection->is_asked_to_end)
 		timer_cancel(&connection->timer);
 	connection_set_state(connection, UP);
+	connect_options_forget_secrets(connection->method, &connection->options);
 	output_forward(&connection->output, connection->context->id);
 	if (platform)
 		platforms_remember(connection->router, connection->context->target, platform,

@@ -259,6 +259,18 @@ void method_options_free(const struct method_option *table, void *options)
 	sys.free(options);
 }
 
+void method_options_forget(const struct method_option *table, void *options)
+{
+	char *none = NULL;
+
+	for (table = own(table); options && table->name; table++) {
+		if (table->kind != OPTION_SECRET)
+			continue;
+		free_text(table, get_text(table, options));
+		put(table, options, &none, sizeof(none));
+	}
+}
+
 /* ---- Checks ---- */
 
 static int complain(const struct method_option *option, const char *method, const char *value,

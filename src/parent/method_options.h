@@ -66,6 +66,9 @@ void *method_options_copy(const struct method_option *table, size_t size, const 
 /* Wipes secrets. Takes NULL. Not for structs of the program's. */
 void method_options_free(const struct method_option *table, void *options);
 
+/* Wipes the secrets of one of these, which has none any more. Takes NULL. */
+void method_options_forget(const struct method_option *table, void *options);
+
 /* Sets an option, of a struct that was made here, from a text "name=value" or, for a flag, "name". 0, or
  * a code with err set, which says what is accepted. */
 int method_options_set(const struct method_option *table, const char *method, void *options,

@@ -18,6 +18,7 @@ enum handle_number {
 	HANDLE_CONFIG = 112, /* the first message to a child */
 	HANDLE_GRANT_ID = 113,
 	HANDLE_JOIN = 114,           /* the first message of who joins */
+	HANDLE_CALL_SECRET = 115,    /* as CALL_FUNCTION; whoever holds such a message wipes it */
 	HANDLE_FIRST_FREE = 1000,    /* smaller ones are reserved; these are for programs */
 	HANDLE_FIRST_RANDOM = 65536, /* random ones are not smaller */
 };

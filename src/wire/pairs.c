@@ -117,6 +117,7 @@ int pairs_sort(uint8_t *data, size_t size, uint64_t items)
 	if (!pairs)
 		return CBOR_ERR_MEMORY;
 	r = reorder(data, size, pairs, count, (uint8_t *)(pairs + count));
+	explicit_bzero(pairs + count, size); /* there may be a secret among them */
 	sys.free(pairs);
 	return r;
 }

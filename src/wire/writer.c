@@ -26,6 +26,13 @@ static void fail(struct mitogen_writer *w, int error)
 
 /* ---- The buffer ---- */
 
+static void drop_data(struct mitogen_writer *w)
+{
+	if (w->has_secret && w->data)
+		explicit_bzero(w->data, w->size);
+	sys.free(w->data);
+}
+
 static int grow(struct mitogen_writer *w, size_t needed)
 {
 	size_t capacity = w->capacity ? 2 * w->capacity : FIRST_CAPACITY;
@@ -35,9 +42,13 @@ static int grow(struct mitogen_writer *w, size_t needed)
 		return CBOR_ERR_TOO_BIG;
 	if (capacity < needed) /* one large string: little is likely to come behind it */
 		capacity = needed + FIRST_CAPACITY;
-	data = sys.realloc(w->data, capacity);
+	data = w->has_secret ? sys.malloc(capacity) : sys.realloc(w->data, capacity);
 	if (!data)
 		return CBOR_ERR_MEMORY;
+	if (w->has_secret && w->data) { /* realloc would leave a copy behind */
+		memcpy(data, w->data, w->size);
+		drop_data(w);
+	}
 	w->data = data;
 	w->capacity = capacity;
 	return 0;
@@ -129,7 +140,7 @@ void writer_clear(struct mitogen_writer *w)
 {
 	if (!w)
 		return;
-	sys.free(w->data);
+	drop_data(w);
 	sys.free(w->open_deeper);
 	writer_init(w, w->headroom, w->limit);
 }
@@ -242,6 +253,7 @@ void writer_blob(struct mitogen_writer *w, const void *data, size_t size)
 
 void writer_secret(struct mitogen_writer *w, const void *data, size_t size)
 {
+	w->has_secret = true;
 	write_head(w, HEAD_TAG, CBOR_TAG_SECRET);
 	write_string(w, HEAD_BYTES, data, size);
 }
@@ -342,6 +354,7 @@ void writer_append(struct mitogen_writer *w, const struct mitogen_writer *items)
 		fail(w, items->error ? items->error : CBOR_ERR_NESTING);
 	if (size == 0 || !descend(w, items->deepest))
 		return;
+	w->has_secret |= items->has_secret;
 	to = extend(w, size);
 	if (!to)
 		return;

@@ -25,10 +25,11 @@ struct mitogen_writer {
 	size_t headroom; /* left free at the start for the owner of the buffer; set before writing */
 	size_t size;     /* headroom included, once something is written */
 	size_t capacity;
-	size_t limit;   /* of what is written, without headroom; 0: none */
-	int error;      /* enum cbor_error */
-	uint64_t items; /* written at top level */
-	unsigned depth; /* what is open now */
+	size_t limit;    /* of what is written, without headroom; 0: none */
+	int error;       /* enum cbor_error */
+	bool has_secret; /* wiped before its memory is given back */
+	uint64_t items;  /* written at top level */
+	unsigned depth;  /* what is open now */
 	unsigned deepest;
 	struct writer_level open[WRITER_LEVELS_HERE];
 	struct writer_level *open_deeper; /* from WRITER_LEVELS_HERE on; NULL until needed */
@@ -46,7 +47,8 @@ void writer_text(struct mitogen_writer *w, const char *text, size_t size); /* ch
 void writer_string(struct mitogen_writer *w, const char *text); /* the same, up to its NUL */
 void writer_bytes(struct mitogen_writer *w, const void *data, size_t size);
 void writer_blob(struct mitogen_writer *w, const void *data, size_t size);
-void writer_secret(struct mitogen_writer *w, const void *data, size_t size);
+void writer_secret(struct mitogen_writer *w, const void *data,
+		   size_t size); /* sets w->has_secret */
 void writer_context(struct mitogen_writer *w, uint32_t id);
 void writer_sender(struct mitogen_writer *w, uint32_t id, uint32_t handle);
 /* The tag alone; the caller writes the list [code, sys, type, where, text] next. */

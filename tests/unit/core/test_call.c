@@ -61,6 +61,29 @@ static struct mitogen_message *make_request(void)
 	return m;
 }
 
+static void a_call_with_a_secret_has_a_port_of_its_own(void **state)
+{
+	struct call_target target = {.latch = latch, .deadline = CLOCK_NEVER};
+	struct handle secret_port = {.ops = &ops};
+	struct mitogen_writer w;
+	int error;
+
+	(void)state;
+	assert_int_equal(handles_add(&pair.child, &secret_port, HANDLE_CALL_SECRET, &ops, NULL), 0);
+	message_writer_init(&w);
+	call_write_head(&w, false, NULL, "load", 1);
+	writer_secret(&w, "x", 1);
+	call_write_tail(&w);
+	assert_int_equal(call_start(&pair.master, pair.child_context,
+				    message_from_writer(&w, &error), "load", &target, false, NULL),
+			 0);
+	pair_pump();
+	assert_non_null(request);
+	assert_int_equal(request->header.handle, HANDLE_CALL_SECRET);
+	assert_true(request->is_secret);
+	handles_remove(&pair.child, &secret_port);
+}
+
 static uint32_t call(int64_t deadline)
 {
 	struct call_target target = {.latch = latch, .tag = &latch, .deadline = deadline};
@@ -379,6 +402,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_request_is_as_documented, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_call_with_a_secret_has_a_port_of_its_own, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(an_answer, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_second_answer_is_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_call_error, setup, teardown),

@@ -331,13 +331,12 @@ static void the_rest_is_not_checked(void **state)
 	assert_failure(latch, MITOGEN_ERR_ARGUMENT, "argument 1 is missing");
 }
 
-static void only_ancestors_call(void **state)
+static void refuse_a_stranger(uint32_t handle, const char *why)
 {
 	struct mitogen_message *m;
 	struct mitogen_writer w;
 	int error;
 
-	(void)state;
 	message_writer_init(&w);
 	call_write_head(&w, false, NULL, "succeed", 0);
 	call_write_tail(&w);
@@ -346,12 +345,19 @@ static void only_ancestors_call(void **state)
 					  .dst_id = CHILD_ID,
 					  .src_id = 5000,
 					  .auth_id = 5000,
-					  .handle = HANDLE_CALL_FUNCTION};
+					  .handle = handle};
 	stream_send(&pair.below.stream, m, false);
 	pair_pump();
 	run_calls();
 	assert_string_equal(order, "");
-	assert_non_null(strstr(logged, "context 5000 may not send to handle 101"));
+	assert_non_null(strstr(logged, why));
+}
+
+static void only_ancestors_call(void **state)
+{
+	(void)state;
+	refuse_a_stranger(HANDLE_CALL_FUNCTION, "context 5000 may not send to handle 101");
+	refuse_a_stranger(HANDLE_CALL_SECRET, "context 5000 may not send to handle 115");
 }
 
 static void the_master_runs_no_calls(void **state)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include <malloc.h>
+#include "../canary.h"
 
 #include "base/error.h"
 #include "base/sys.h"
@@ -193,31 +193,78 @@ static void strings_are_lent(void **state)
 	message_unref(m);
 }
 
-static const char secret[] = "what nobody may find";
-static bool secret_was_freed;
-
-static void look_and_free(void *p)
-{
-	if (p && memmem(p, malloc_usable_size(p), secret, sizeof(secret)))
-		secret_was_freed = true;
-	free(p);
-}
-
 /* A secret is not to be found in memory that was freed. */
 static void secrets_are_wiped(void **state)
 {
 	struct mitogen_message *m = message_new(0);
 
 	(void)state;
-	assert_non_null(message_lend_string(m, secret, sizeof(secret), true));
-	sys.free = look_and_free;
+	assert_non_null(message_lend_string(m, CANARY, sizeof(CANARY), true));
+	canary_watch();
 	message_unref(m);
-	assert_false(secret_was_freed);
+	assert_false(canary_was_freed);
 	/* what is no secret is seen, so that the test would see one */
 	m = message_new(0);
-	assert_non_null(message_lend_string(m, secret, sizeof(secret), false));
+	assert_non_null(message_lend_string(m, CANARY, sizeof(CANARY), false));
 	message_unref(m);
-	assert_true(secret_was_freed);
+	assert_true(canary_was_freed);
+}
+
+static struct mitogen_message *secret_of(size_t padding)
+{
+	struct mitogen_message *m = message_new(padding + strlen(CANARY));
+
+	assert_non_null(m);
+	memset(m->payload, 'x', padding);
+	memcpy(m->payload + padding, CANARY, strlen(CANARY));
+	m->is_secret = true;
+	return m;
+}
+
+static void payloads_of_secret_messages_are_wiped(void **state)
+{
+	struct mitogen_message *m = secret_of(1000), *piece = message_slice(m, 900, 120);
+
+	(void)state;
+	canary_watch();
+	message_unref(m);
+	message_unref(piece);
+	assert_false(canary_was_freed);
+	m = secret_of(0);
+	m->is_secret = false;
+	message_unref(m);
+	assert_true(canary_was_freed);
+}
+
+static void joined_secrets_leave_no_copies(void **state)
+{
+	struct mitogen_message *m = secret_of(10);
+
+	(void)state;
+	canary_watch();
+	for (int i = 0; i < 5; i++)
+		m = message_join(m, secret_of(3000));
+	assert_true(m->is_secret);
+	assert_memory_equal(m->payload + 10, CANARY, strlen(CANARY));
+	assert_memory_equal(m->payload + m->size - strlen(CANARY), CANARY, strlen(CANARY));
+	message_unref(m);
+	assert_false(canary_was_freed);
+}
+
+static void what_holds_a_secret_is_one(void **state)
+{
+	struct mitogen_writer w;
+	struct mitogen_message *m;
+	int error;
+
+	(void)state;
+	message_writer_init(&w);
+	writer_secret(&w, CANARY, strlen(CANARY));
+	m = message_from_writer(&w, &error);
+	assert_true(m->is_secret);
+	canary_watch();
+	message_unref(m);
+	assert_false(canary_was_freed);
 }
 
 static void dead_messages_say_why(void **state)
@@ -339,6 +386,9 @@ int main(void)
 		cmocka_unit_test_teardown(without_memory_that_is_the_failure, restore_sys),
 		cmocka_unit_test(strings_are_lent),
 		cmocka_unit_test_teardown(secrets_are_wiped, restore_sys),
+		cmocka_unit_test_teardown(payloads_of_secret_messages_are_wiped, restore_sys),
+		cmocka_unit_test_teardown(joined_secrets_leave_no_copies, restore_sys),
+		cmocka_unit_test_teardown(what_holds_a_secret_is_one, restore_sys),
 		cmocka_unit_test(dead_messages_say_why),
 		cmocka_unit_test(an_empty_dead_message_is_an_end),
 		cmocka_unit_test(call_errors_are_decoded),

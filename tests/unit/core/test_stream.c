@@ -3,7 +3,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../canary.h"
 #include "stream_fixture.h"
+#include "wire/handles.h"
 
 static void read_in_pieces_of_any_size(void **state)
 {
@@ -218,6 +220,54 @@ static void descriptors_may_be_of_two_kinds(void **state)
 	assert_null(end_reason);
 }
 
+/* Of a call with a secret, whatever pieces it comes in, nothing stays where it was read. */
+static void secrets_are_wiped_behind_it(void **state)
+{
+	static const size_t pieces[] = {7, 40, 65536};
+
+	for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
+		struct mitogen_message *m = message_new(20 * 1000);
+		size_t size;
+
+		memset(m->payload, 'x', m->size);
+		memcpy(m->payload + 1000, CANARY, strlen(CANARY));
+		memcpy(m->payload + 19000, CANARY, strlen(CANARY));
+		m->header.kind = FRAME_RAW;
+		m->header.handle = HANDLE_CALL_SECRET;
+		size = encode(bytes, m);
+		size += encode(bytes + size, m);
+		message_unref(m);
+		memset(broker.scratch, 0, BROKER_SCRATCH);
+		canary_watch();
+		feed(size, pieces[i]);
+		assert_int_equal(frame_count, 2);
+		assert_null(memmem(broker.scratch, BROKER_SCRATCH, CANARY, strlen(CANARY)));
+		message_unref_all(&frames);
+		assert_false(canary_was_freed);
+		canary_end();
+		teardown(state);
+		setup(state);
+	}
+}
+
+static void secrets_that_are_not_wanted_are_wiped(void **state)
+{
+	struct mitogen_message *m = message_new(strlen(CANARY));
+
+	(void)state;
+	memcpy(m->payload, CANARY, strlen(CANARY));
+	m->header.kind = FRAME_RAW;
+	m->header.handle = HANDLE_CALL_SECRET;
+	closes_at_frame = true;
+	canary_watch();
+	feed(encode(bytes, m), 65536);
+	message_unref_all(&frames);
+	assert_false(canary_was_freed);
+	assert_null(memmem(broker.scratch, BROKER_SCRATCH, CANARY, strlen(CANARY)));
+	canary_end();
+	message_unref(m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -237,6 +287,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(drained_without_an_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(interrupted_reads_go_on, setup, teardown),
 		cmocka_unit_test_setup_teardown(descriptors_may_be_of_two_kinds, setup, teardown),
+		cmocka_unit_test_setup_teardown(secrets_are_wiped_behind_it, setup, teardown),
+		cmocka_unit_test_setup_teardown(secrets_that_are_not_wanted_are_wiped, setup,
+						teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -291,6 +291,21 @@ static void a_secret_is_wiped(void **state)
 	assert_memory_equal(freed, zeros, freed_size);
 }
 
+static void secrets_alone_are_forgotten(void **state)
+{
+	(void)state;
+	fill();
+	watched = options->password;
+	freed_size = strlen(options->password);
+	sys.free = watching_free;
+	method_options_forget(table, options);
+	sys.free = free;
+	assert_true(freed[0] == '\0' && memcmp(freed, freed + 1, freed_size - 1) == 0);
+	assert_null(options->password);
+	assert_string_equal(options->user, "alice");
+	method_options_forget(table, NULL);
+}
+
 static int left; /* allocations that succeed */
 
 static void *failing_malloc(size_t size)
@@ -433,6 +448,7 @@ int main(void)
 		TEST(a_method_without_options_has_those_of_all),
 		TEST(a_copy_is_deep),
 		TEST(a_secret_is_wiped),
+		TEST(secrets_alone_are_forgotten),
 		TEST(a_copy_without_memory_is_none),
 		TEST(what_is_set_travels),
 		TEST(nothing_is_an_empty_map),

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "../canary.h"
 #include "base/sys.h"
 #include "hex.h"
 #include "wire/cbor.h"
@@ -700,6 +701,36 @@ static void clears(void **state)
 	assert_wrote("f6");
 }
 
+/* However large it grows, and whatever is moved in it. */
+static void secrets_leave_no_copies(void **state)
+{
+	struct mitogen_writer inner = {0};
+
+	(void)state;
+	canary_watch();
+	writer_secret(&inner, CANARY, strlen(CANARY));
+	writer_begin_map(&w);
+	writer_string(&w, "z");
+	writer_append(&w, &inner);
+	writer_clear(&inner);
+	for (char name[2] = "y"; *name >= 'a'; --*name) { /* backwards, so that they are sorted */
+		writer_string(&w, name);
+		writer_begin_list(&w);
+		for (int i = 0; i < 50; i++)
+			writer_secret(&w, CANARY, strlen(CANARY));
+		writer_end(&w);
+	}
+	writer_end(&w);
+	assert_int_equal(writer_finish(&w), 0);
+	assert_true(w.has_secret);
+	writer_clear(&w);
+	assert_false(canary_was_freed);
+	writer_bytes(&w, CANARY, strlen(CANARY));
+	writer_clear(&w);
+	assert_true(canary_was_freed); /* so that the test would see one */
+	canary_end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -729,7 +760,8 @@ int main(void)
 						count_allocations, restore_allocation),
 		cmocka_unit_test_setup_teardown(reports_each_failed_allocation, count_allocations,
 						restore_allocation),
-		cmocka_unit_test(clears)};
+		cmocka_unit_test(clears),
+		cmocka_unit_test(secrets_leave_no_copies)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
