@@ -163,7 +163,7 @@ static enum tool_says refuse(const ssh_options *own, enum prompt kind, const cha
 		break;
 	case PROMPT_NEW_PASSWORD:
 		error_set(err, MITOGEN_ERR_AUTH,
-			  "the password of the account on %s has expired: log in once by hand",
+			  "the password has expired, %s wants a new one: log in once by hand",
 			  own->hostname);
 		break;
 	default:
@@ -356,10 +356,15 @@ static void explain_refusal(const ssh_options *own, const char *methods, const c
 }
 
 /* The status is that of what the host has run. */
-static void explain_command(const ssh_options *own, int status, mitogen_error *err)
+static void explain_command(const ssh_options *own, const char *output, int status,
+			    mitogen_error *err)
 {
 	char text[256];
 
+	if (strstr(output, "Password change required")) {
+		set(err, MITOGEN_ERR_AUTH, own, "the password has expired: log in once by hand");
+		return;
+	}
 	if (status == NO_COMMAND)
 		snprintf(text, sizeof(text),
 			 "it let us in, but its shell found no sh to run: what is its PATH?");
@@ -383,7 +388,7 @@ void ssh_explain(const struct connect_options *options, const char *output, int 
 	if (status < 0 || !WIFEXITED(status))
 		return;
 	if (WEXITSTATUS(status) != SSH_FAILED)
-		explain_command(own, WEXITSTATUS(status), err);
+		explain_command(own, output, WEXITSTATUS(status), err);
 	else if (refusal)
 		explain_refusal(own, refusal + strlen(denied), output, err);
 	else if (reason)

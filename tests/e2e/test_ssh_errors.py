@@ -239,13 +239,16 @@ def test_m3_sftp_only(logins, servers, account):
     failed(logins.to(server, account), "sftp only?", "This service allows sftp connections only.")
 
 
-def test_m3_a_password_that_has_expired(logins, servers, accounts):
-    server = servers.openssh(**INTERACTIVE)
+@pytest.mark.parametrize(
+    "settings", [{**PASSWORD, "UsePAM": "yes"}, INTERACTIVE], ids=["password", "interactive"]
+)
+def test_m3_a_password_that_has_expired(logins, servers, accounts, settings):
+    server = servers.openssh(**settings)
     logins.knows(server)
     account = accounts.new()
     as_root.run("chage", "--lastday", "0", account.name)
     done = logins.to(server, account, identity_file=None, password=account.password)
-    failed(done, "has expired: log in once by hand")
+    failed(done, "the password has expired")
 
 
 def test_m3_no_client(logins, openssh, account):

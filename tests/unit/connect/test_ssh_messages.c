@@ -252,6 +252,8 @@ static void an_account_without_a_shell(void **state)
 	(void)state;
 	ends_with(1, "This account is currently not available.", MITOGEN_ERR_CONNECT,
 		  "ended with status 1");
+	ends_with(1, "Password change required but no TTY available.", MITOGEN_ERR_AUTH,
+		  "has expired");
 	ends_with(127, "exec: sh: not found", MITOGEN_ERR_CONNECT, "found no sh");
 	ends_with(255, "exec request failed on channel 0", MITOGEN_ERR_CONNECT, "runs no commands");
 }
