@@ -29,6 +29,7 @@
 #include "core/neighbour.h"
 #include "core/process.h"
 #include "core/router.h"
+#include "module/image_files.h"
 #include "module/images.h"
 #include "parent/forks.h"
 #include "parent/parent.h"
@@ -174,6 +175,13 @@ static struct api_router *new_api_router(const struct diagnosis *diagnosis,
 	return api;
 }
 
+static int open_images(struct router *router, const mitogen_router_options *options)
+{
+	struct image_source *files = image_files_new(options->image, options->image_path);
+
+	return files ? images_open(router, files) : MITOGEN_ERR_MEMORY;
+}
+
 /* What needs memory, once the rest is there. 0 or -1. */
 static int configure(struct api_router *api, const mitogen_router_options *options, int shutdown_ms,
 		     struct fork_server *server)
@@ -193,7 +201,7 @@ static int configure(struct api_router *api, const mitogen_router_options *optio
 	broker_lock(&api->router->broker);
 	platforms_file_load(api->router);
 	if (r == 0)
-		r = images_open(api->router, options->image, options->image_path);
+		r = open_images(api->router, options);
 	broker_unlock(&api->router->broker);
 	api->image = options->image ? sys_strdup(options->image) : NULL;
 	/* running another program would be worse than none */

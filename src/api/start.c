@@ -37,7 +37,7 @@ static int prepare(struct router *router)
 	if (r == 0)
 		r = parent_open(router);
 	if (r == 0)
-		r = images_open(router, NULL, NULL);
+		r = images_open(router, NULL);
 	if (r == 0 && own_server.socket >= 0)
 		r = forks_open(router, &own_server, api->shutdown_ms);
 	broker_unlock(&router->broker);

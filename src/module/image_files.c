@@ -2,7 +2,9 @@
 #include "module/image_files.h"
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -10,9 +12,17 @@
 #include "base/self.h"
 #include "base/sys.h"
 #include "module/image.h"
+#include "module/images.h"
 #include "module/platform.h"
 
-char *image_files_path(const char *path, const char *program)
+struct image_files {
+	struct image_source source;
+	char *program; /* or NULL */
+	char *directories;
+};
+
+/* The directories, separated by ':': those of path, then that of the program. NULL: no memory. */
+static char *join_path(const char *path, const char *program)
 {
 	char own[PATH_MAX], *all;
 	const char *slash;
@@ -81,8 +91,9 @@ ERROR_PATH static void describe_rest(const char *directories, const char *platfo
 		  platform, looked, used > 0 ? "; there are some for " : "", others);
 }
 
-struct image *image_files_load(const char *directories, const char *platform, bool is_raw,
-			       mitogen_error *err)
+/* From the first directory that has one. */
+static struct image *search(const char *directories, const char *platform, bool is_raw,
+			    mitogen_error *err)
 {
 	char file[PATH_MAX], looked[1024] = "";
 	const char *rest = directories;
@@ -99,5 +110,46 @@ struct image *image_files_load(const char *directories, const char *platform, bo
 						 used > 0 ? "; " : ": ", why.text);
 	}
 	describe_rest(directories, platform, looked, err);
+	return NULL;
+}
+
+static struct image *load(struct image_source *source, const char *file, const char *platform,
+			  bool is_raw, mitogen_error *err)
+{
+	const struct image_files *files = LIST_OWNER(source, struct image_files, source);
+
+	if (!file && platform == platform_own()) {
+		if (!files->program)
+			return image_load_own(err);
+		file = files->program;
+	}
+	if (file)
+		return image_load_either(file, platform, is_raw, err);
+	return search(files->directories, platform, is_raw, err);
+}
+
+static void close_files(struct image_source *source)
+{
+	struct image_files *files = LIST_OWNER(source, struct image_files, source);
+
+	sys.free(files->program);
+	sys.free(files->directories);
+	sys.free(files);
+}
+
+struct image_source *image_files_new(const char *program, const char *path)
+{
+	struct image_files *files = sys.calloc(1, sizeof(*files));
+
+	if (!files)
+		return NULL;
+	if (!path)
+		path = getenv("MITOGEN_IMAGE_PATH");
+	files->program = program ? sys_strdup(program) : NULL;
+	files->directories = join_path(path ? path : "", program);
+	files->source = (struct image_source){files->program, load, close_files};
+	if (files->directories && (files->program || !program))
+		return &files->source;
+	close_files(&files->source);
 	return NULL;
 }

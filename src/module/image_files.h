@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Images in directories, where they are named like their platforms. */
+/* Images in directories, where they are named like their platforms; or beside that, with ".gz", what gzip
+ * made of them. */
 #pragma once
 
-#include <mitogen/types.h>
-#include <stdbool.h>
+struct image_source;
 
-struct image;
-
-/* The directories, separated by ':', to be freed: those of path, then that of the program, or of this one
- * if it is NULL. NULL: no memory. */
-char *image_files_path(const char *path, const char *program);
-/* From the first directory that has one. NULL with err set: where it was looked for, and what there is. */
-struct image *image_files_load(const char *directories, const char *platform, bool is_raw,
-			       mitogen_error *err);
+/* What the master sends: for its own platform the program, or this one if it is NULL; for others, what is in
+ * the directories of path, or $MITOGEN_IMAGE_PATH if that is NULL, separated by ':', and in that of the
+ * program. NULL: no memory. */
+struct image_source *image_files_new(const char *program, const char *path);

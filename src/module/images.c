@@ -2,7 +2,6 @@
 #include "module/images.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -10,15 +9,13 @@
 #include "base/sys.h"
 #include "core/router.h"
 #include "module/image.h"
-#include "module/image_files.h"
 #include "module/platform.h"
 #include "module/requests.h"
 #include "module/responder.h"
 
 struct images {
 	struct list known; /* struct image: those that were loaded here and that somebody uses */
-	char *image;       /* of our own platform, a file; NULL: this program */
-	char *directories; /* in the master, otherwise NULL */
+	struct image_source *source; /* in the master, otherwise NULL */
 	struct requests requests;
 	struct responder responder;
 };
@@ -37,30 +34,28 @@ static int open_ports(struct router *router, struct images *images)
 
 static void free_images(struct images *images)
 {
-	sys.free(images->image);
-	sys.free(images->directories);
+	if (images->source)
+		images->source->close(images->source);
 	sys.free(images);
 }
 
-int images_open(struct router *router, const char *image, const char *path)
+int images_open(struct router *router, struct image_source *source)
 {
 	struct images *images = sys.calloc(1, sizeof(*images));
-	bool is_complete = images != NULL;
 
-	if (is_complete && !router->parent) {
-		path = path ? path : getenv("MITOGEN_IMAGE_PATH");
-		images->image = image ? sys_strdup(image) : NULL;
-		images->directories = image_files_path(path ? path : "", image);
-		is_complete = images->directories && (images->image || !image);
+	if (!images) {
+		if (source)
+			source->close(source);
+		return MITOGEN_ERR_MEMORY;
 	}
-	if (is_complete && open_ports(router, images) == 0) {
-		list_init(&images->known);
-		router->images = images;
-		return 0;
-	}
-	if (images)
+	list_init(&images->known);
+	images->source = source;
+	if (open_ports(router, images) < 0) {
 		free_images(images);
-	return MITOGEN_ERR_MEMORY;
+		return MITOGEN_ERR_MEMORY;
+	}
+	router->images = images;
+	return 0;
 }
 
 void images_close(struct router *router)
@@ -83,9 +78,10 @@ void images_close(struct router *router)
 /* The file that a request is for; NULL: what is for the platform. */
 static const char *file_of(const struct images *images, const struct image_request *request)
 {
-	bool is_own = request->file && images->image && strcmp(request->file, images->image) == 0;
+	const char *program = images->source ? images->source->program : NULL;
 
-	return is_own ? NULL : request->file;
+	return program && request->file && strcmp(request->file, program) == 0 ? NULL
+									       : request->file;
 }
 
 /* One that somebody uses. */
@@ -105,16 +101,14 @@ static struct image *find(const struct images *images, const struct image_reques
 	return NULL;
 }
 
-/* What is for the platform. */
-static struct image *load(const struct images *images, const struct image_request *request,
-			  mitogen_error *err)
+static struct image *load(const struct images *images, const char *file,
+			  const struct image_request *request, mitogen_error *err)
 {
-	if (request->platform != platform_own())
-		return image_files_load(images->directories, request->platform, request->is_raw,
-					err);
-	if (images->image)
-		return image_load_either(images->image, request->platform, request->is_raw, err);
-	return image_load_own(err);
+	struct image_source *source = images->source;
+
+	if (source)
+		return source->load(source, file, request->platform, request->is_raw, err);
+	return file ? image_load(file, request->platform, err) : image_load_own(err);
 }
 
 /* False: there is none here, but the parent may have one. */
@@ -125,11 +119,9 @@ ERROR_PATH static bool look_here(struct images *images, struct image_request *re
 	struct image *image = file ? NULL : find(images, request);
 	mitogen_error error;
 
-	if (!image && file) {
-		image = image_load_either(file, request->platform, request->is_raw, &error);
-	} else if (!image) {
-		image = load(images, request, &error);
-		if (image)
+	if (!image) {
+		image = load(images, file, request, &error);
+		if (image && !file)
 			list_append(&images->known, &image->link);
 	}
 	if (!image && !file && has_parent)
@@ -170,7 +162,7 @@ void images_request(struct router *router, const char *platform, struct image_re
 
 	request->platform = platform;
 	request->module.link = (struct list){0};
-	if ((!images->directories && platform != platform_own() && !request->file) ||
+	if ((!images->source && platform != platform_own() && !request->file) ||
 	    !look_here(images, request, router->parent != NULL))
 		ask_parent(images, request);
 }

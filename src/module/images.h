@@ -27,10 +27,17 @@ struct image_request {    /* sits in who asks; zeroed but for the first three */
 	struct module_request module;
 };
 
-/* image: what children run instead of this program, or NULL. path: directories, separated by ':', that
- * have images, named like their platforms; NULL: those of $MITOGEN_IMAGE_PATH. In the master; elsewhere both
- * are NULL. 0, or MITOGEN_ERR_MEMORY. Any thread. */
-int images_open(struct router *router, const char *image, const char *path);
+/* Where the master has images of all platforms; sits in its owner. */
+struct image_source {
+	const char *program; /* that children of its own platform run; NULL: this one */
+	/* From that file, or, if it is NULL, the one for the platform. NULL with err set. */
+	struct image *(*load)(struct image_source *source, const char *file, const char *platform,
+			      bool is_raw, mitogen_error *err);
+	void (*close)(struct image_source *source);
+};
+
+/* source is taken over; NULL: the parent is asked. 0, or MITOGEN_ERR_MEMORY. Any thread. */
+int images_open(struct router *router, struct image_source *source);
 void images_close(struct router *router);
 
 /* Calls done once, maybe at once. platform: one of module/platform.h. */

@@ -45,7 +45,9 @@ static void add_block(uint32_t state[8], const uint8_t data[BLOCK])
 	for (unsigned i = 0; i < 16; i++)
 		w[i] = big_endian_load32(data + 4 * (size_t)i);
 	memcpy(s, state, sizeof(s));
+#ifndef __OPTIMIZE_SIZE__ /* as the agent is */
 #pragma GCC unroll 8
+#endif
 	for (unsigned step = 0; step < 64; step++) {
 		uint32_t word = step < 16 ? w[step] : next_word(w, step), a = AT(0), e = AT(4);
 		uint32_t choice = (e & AT(5)) ^ (~e & AT(6));

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "module/image.h"
+#include "module/image_files.h"
 #include "module/images.h"
 #include "module/platform.h"
 #include "wire/handles.h"
@@ -94,7 +95,7 @@ SHARED struct node *images_add(struct node *parent, uint32_t id, uint32_t count,
 {
 	struct node *node = tree_add(parent, id, count, name);
 
-	assert_int_equal(images_open(&node->router, NULL, NULL), 0);
+	assert_int_equal(images_open(&node->router, NULL), 0);
 	return node;
 }
 
@@ -107,7 +108,7 @@ SHARED int images_setup(void **state)
 	if (!mkdtemp(image_directory))
 		return -1;
 	write_foreign();
-	assert_int_equal(images_open(&master->router, NULL, image_directory), 0);
+	assert_int_equal(images_open(&master->router, image_files_new(NULL, image_directory)), 0);
 	hop = images_add(master, 1, 1000, "hop");
 	below = images_add(hop, 2, 100, "below");
 	return 0;

@@ -113,7 +113,7 @@ static int setup(void **state)
 	log_set(LOG_WARNING, keep_log, NULL);
 	sys.clock_gettime = fake_clock;
 	answers = latch_new();
-	if (router_init(&router, 0, NULL, 0, "") < 0 || images_open(&router, NULL, "") < 0)
+	if (router_init(&router, 0, NULL, 0, "") < 0 || images_open(&router, NULL) < 0)
 		return -1;
 	router.on_closed = on_closed;
 	return forward_log_open(&router);
