@@ -108,6 +108,32 @@ static char *take_word(struct hop_parser *parser, const char *stops, const char 
 	return word;
 }
 
+/* What stands between quotes, as it is; to be freed. NULL, having said why. */
+static char *take_quoted(struct hop_parser *parser)
+{
+	const char *start = parser->at++, *end = strchr(parser->at, *start);
+	char *word;
+
+	if (!end) {
+		complain(parser, start, "there is no second %c to this one", *start);
+		return NULL;
+	}
+	word = memory_format("%.*s", (int)(end - parser->at), parser->at);
+	parser->at = end + 1;
+	if (!*parser->at || strchr(",/", *parser->at))
+		return word;
+	complain(parser, parser->at, "only a ',' or a '/' follows a quoted value");
+	free(word);
+	return NULL;
+}
+
+static char *take_value(struct hop_parser *parser)
+{
+	if (*parser->at == '"' || *parser->at == '\'')
+		return take_quoted(parser);
+	return take_word(parser, ",/", NULL);
+}
+
 /* The first of the stops from here on that no backslash stands before, or the end. */
 static const char *find_stop(const char *at, const char *stops)
 {
@@ -231,7 +257,12 @@ static int parse_pair(struct hop_parser *parser, struct hop *hop)
 		return complain(parser, parser->at, "the key '%s' has no value; write %s=%s",
 				info.name, info.name, info.value);
 	start = ++parser->at;
-	value = take_word(parser, ",/", NULL);
+	if (*start == '/')
+		return complain(parser, start,
+				"a '/' begins the next hop; a path stands in quotes, as in "
+				"%s=\"/path\"",
+				info.name);
+	value = take_value(parser);
 	return value ? add_option(parser, start, hop, info.name, value) : -1;
 }
 

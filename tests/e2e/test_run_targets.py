@@ -175,3 +175,10 @@ def test_lines_of_two_commands_in_one_pipe_do_not_mix(mitogen):
     assert [process.wait() for process in commands] == [0, 0]
     assert len(lines) == 2000
     assert {re.sub(rb"#2", b"", line) for line in lines} == {b"local: 0123456789"}
+
+
+@pytest.mark.parametrize("quote", "'\"")
+def test_values_in_quotes(run, quote):
+    target = f"local,name={quote}a,b=c\\d{quote}/local,name=e"
+    result = run("run", target, "local", "--", "echo", "x")
+    assert sorted(result.stdout.splitlines()) == [b"a,b=c\\d/e: x", b"local: x"]
