@@ -9,6 +9,7 @@
 #include "base/sys.h"
 #include "core/call.h"
 #include "core/forward_log.h"
+#include "module/image_files.h"
 #include "module/images.h"
 #include "parent/connection.h"
 #include "parent/launch.h"
@@ -113,7 +114,8 @@ static int setup(void **state)
 	log_set(LOG_WARNING, keep_log, NULL);
 	sys.clock_gettime = fake_clock;
 	answers = latch_new();
-	if (router_init(&router, 0, NULL, 0, "") < 0 || images_open(&router, NULL) < 0)
+	if (router_init(&router, 0, NULL, 0, "") < 0 ||
+	    images_open(&router, image_files_new(NULL, "")) < 0)
 		return -1;
 	router.on_closed = on_closed;
 	return forward_log_open(&router);
