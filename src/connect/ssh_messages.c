@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/escape.h"
+#include "connect/password_prompt.h"
 #include "parent/method_options.h"
 
 #define PROMPT_MAX 512 /* a longer one is none of ssh's */
@@ -35,6 +36,9 @@ enum prompt {
 	PROMPT_UNKNOWN,
 };
 
+#define FOR_KEY     "Enter passphrase for key '"
+#define FOR_KEY_END "': "
+
 static bool begins(const char *text, const char *with)
 {
 	return strncmp(text, with, strlen(with)) == 0;
@@ -55,27 +59,25 @@ static const char *skip_asker(const char *text)
 	return *text == '(' && strchr(text, '@') && end ? end + 2 : text;
 }
 
-/* What PAM and the like call the password of the account, of all that they may ask for. */
+/* For the password of the account, of all that may be asked for. */
 static bool asks_for_password(const char *text)
 {
-	static const char word[] = "password";
-	size_t length = strlen(word);
+	static const char of_account[] =
+		"Password for "; /* of other systems' PAM, and of Kerberos */
 
 	if (ends(text, "'s password: ")) /* ssh's own question */
 		return true;
 	text = skip_asker(text);
-	if (strncasecmp(text, word, length) != 0)
-		return false;
-	text += length;
-	return strcmp(text, ":") == 0 || strcmp(text, ": ") == 0 ||
-	       (begins(text, " for ") && (ends(text, ":") || ends(text, ": ")));
+	return password_prompt(text, strlen(text)) ||
+	       (strncasecmp(text, of_account, strlen(of_account)) == 0 &&
+		(ends(text, ":") || ends(text, ": ")));
 }
 
 /* What is on the terminal behind the last newline. ssh writes each of its questions at once. */
 static enum prompt recognize(const char *text)
 {
-	if (begins(text, "Enter passphrase for key '"))
-		return ends(text, "': ") ? PROMPT_PASSPHRASE : PROMPT_NONE;
+	if (begins(text, FOR_KEY))
+		return ends(text + strlen(FOR_KEY), FOR_KEY_END) ? PROMPT_PASSPHRASE : PROMPT_NONE;
 	if (strstr(text, "(yes/no"))
 		return ends(text, "? ") ? PROMPT_HOST_KEY : PROMPT_NONE;
 	if (begins(text, "Enter ") && ends(text, "'s old password: "))
@@ -95,8 +97,8 @@ static enum prompt recognize(const char *text)
 /* Is it the key that we were told of? ssh shows the first 100 bytes of a path, whose "~" it got expanded. */
 static bool is_our_key(const ssh_options *own, const char *prompt)
 {
-	const char *path = own->identity_file, *shown = strchr(prompt, '\'') + 1;
-	size_t shown_size = (size_t)(strrchr(prompt, '\'') - shown), size;
+	const char *path = own->identity_file, *shown = prompt + strlen(FOR_KEY);
+	size_t shown_size = strlen(shown) - strlen(FOR_KEY_END), size;
 
 	if (!path)
 		return false;

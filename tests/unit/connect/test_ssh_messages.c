@@ -76,6 +76,7 @@ static void the_host_itself_may_ask_for_it(void **state)
 		"(alice@10.0.0.1) Password:",
 		"Password for alice@web1:",
 		"(alice@web1) Password for alice@EXAMPLE.ORG: ",
+		"(alice@web1) Mot de passe : ",
 	};
 
 	(void)state;
