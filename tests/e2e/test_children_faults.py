@@ -168,3 +168,45 @@ def test_c21_each_allocation_in_a_tree_fails_once(run_with_faults, where, count)
 def test_c21_memory_in_a_tree_runs_out_for_good(run_with_faults, where, count):
     for number in range(1, count, 5):
         run_with_faults("faulty_tree", "some_works", **{where: f"malloc@{number}+"})
+
+
+# ---- Processes that join ----
+
+
+# In the router, and in those that join it.
+ENDS = ["MITOGEN_FAULTS", "FAULTS_WORKER"]
+
+
+@pytest.mark.parametrize("where", ENDS)
+def test_m23_joining_with_faults_that_no_user_notices(run_with_faults, where):
+    for seed in range(10):
+        faults = f"seed={seed},{TRANSPARENT},pidfd_open=2,clock=20"
+        run_with_faults("faulty_joins", "all_works", **{where: faults})
+
+
+@pytest.mark.parametrize(("where", "count"), [("MITOGEN_FAULTS", 250), ("FAULTS_WORKER", 150)])
+def test_m23_each_allocation_in_joining_fails_once(run_with_faults, tmp_path, where, count):
+    def is_noticed(number):
+        """Then the program gives up, and leaves its socket."""
+        environment = {where: f"malloc@{number}", "XDG_RUNTIME_DIR": str(tmp_path)}
+        try:
+            run_with_faults("faulty_joins", "all_works", **environment)
+        except AssertionError as error:
+            return "out of memory" in str(error)
+        return False
+
+    assert any(is_noticed(number) for number in range(1, 40))
+    for number in range(1, count):
+        run_with_faults("faulty_joins", "some_works", **{where: f"malloc@{number}"})
+
+
+@pytest.mark.parametrize("where", ENDS)
+def test_m23_joining_with_any_fault(run_with_faults, where):
+    for number in range(1, 7):
+        for kind in ("socket", "accept", "socketpair", "pipe2"):
+            run_with_faults("faulty_joins", "some_works", **{where: f"{kind}@{number}"})
+        run_with_faults("faulty_joins", "some_works", **{where: f"socket@{number}+"})
+    run_with_faults("faulty_joins", "some_works", **{where: "accept@3+"})
+    for seed in range(20):
+        faults = f"seed={seed},malloc=60,socket=4,accept=3,pipe2=5,clock=30,{TRANSPARENT}"
+        run_with_faults("faulty_joins", "some_works", **{where: faults})
