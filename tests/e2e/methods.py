@@ -6,7 +6,6 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-import as_root
 import pytest
 
 
@@ -49,7 +48,14 @@ class Method:
         return self.name
 
     def target(self, **options):
-        return target(self.hop(), **{**self.options(), "password": self.password, **options})
+        return target(self.hop(), **{**self.options(), **options})
+
+    def arguments(self, password=None):
+        """What the command needs besides a target: a password, its own or that one."""
+        if not (password or self.password):
+            return []
+        text = f"{password or self.password}\n"
+        return ["--password-file", self.starter.write(".password", text, "600")]
 
     def to_itself(self):
         """The options for the library by which the starter gets to its own account."""
