@@ -4,13 +4,13 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/backtrace.h"
 #include "base/modules.h"
 #include "base/safe_text.h"
-#include "base/sys.h"
 
 #define STACK_SIZE (64u * 1024)
 
@@ -98,9 +98,13 @@ void crash_enter_thread(void)
 
 	if (!is_enabled || stack)
 		return;
-	alternate.ss_sp = stack = sys.malloc(STACK_SIZE);
-	if (stack)
-		sigaltstack(&alternate, NULL);
+	/* from the kernel: an allocator would write to its pages, which are of no use until there is a crash */
+	alternate.ss_sp =
+		mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (alternate.ss_sp == MAP_FAILED)
+		return;
+	stack = alternate.ss_sp;
+	sigaltstack(&alternate, NULL);
 }
 
 void crash_leave_thread(void)
@@ -110,6 +114,6 @@ void crash_leave_thread(void)
 	if (!stack)
 		return;
 	sigaltstack(&none, NULL);
-	sys.free(stack);
+	munmap(stack, STACK_SIZE);
 	stack = NULL;
 }
