@@ -7,6 +7,20 @@
 #include <stdio.h>
 #include <string.h>
 
+#if !defined(__linux__)
+#define OWN "other"
+#elif defined(__x86_64__) && !defined(__ILP32__)
+#define OWN "linux-x86_64"
+#elif defined(__aarch64__) && !defined(__ILP32__) && !defined(__AARCH64EB__)
+#define OWN "linux-aarch64"
+#elif defined(__ARM_ARCH) && __ARM_ARCH >= 7 && !defined(__ARMEB__)
+#define OWN "linux-armv7"
+#elif defined(__riscv) && __riscv_xlen == 64
+#define OWN "linux-riscv64"
+#else
+#define OWN "other"
+#endif
+
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static const struct platform {
@@ -66,19 +80,9 @@ const char *platform_at(size_t index)
 
 const char *platform_own(void)
 {
-#if !defined(__linux__)
-	return "other";
-#elif defined(__x86_64__) && !defined(__ILP32__)
-	return "linux-x86_64";
-#elif defined(__aarch64__) && !defined(__ILP32__) && !defined(__AARCH64EB__)
-	return "linux-aarch64";
-#elif defined(__ARM_ARCH) && __ARM_ARCH >= 7 && !defined(__ARMEB__)
-	return "linux-armv7";
-#elif defined(__riscv) && __riscv_xlen == 64
-	return "linux-riscv64";
-#else
-	return "other";
-#endif
+	const char *name = platform_named(OWN, strlen(OWN)); /* the table's own */
+
+	return name ? name : OWN;
 }
 
 const char *platform_of_program(const void *data, size_t size)
