@@ -32,10 +32,20 @@ void image_unref(struct image *image)
 	sys.free(image);
 }
 
+const uint8_t *image_hash(struct image *image)
+{
+	if (!image->has_hash)
+		sha256(image->hash, image->data, image->size);
+	image->has_hash = true;
+	return image->hash;
+}
+
 bool image_is_intact(const struct image *image)
 {
 	uint8_t hash[SHA256_SIZE];
 
+	if (!image->has_hash)
+		return true;
 	sha256(hash, image->data, image->size);
 	return memcmp(hash, image->hash, sizeof(hash)) == 0;
 }
@@ -131,10 +141,12 @@ struct image *image_of_blob(struct blob *blob, const char *platform)
 {
 	struct image *image = make(platform, blob->data, blob->size, release_blob, blob);
 
-	if (image)
-		memcpy(image->hash, blob->hash, sizeof(image->hash));
-	else
+	if (!image) {
 		blob_unref(blob);
+		return NULL;
+	}
+	memcpy(image->hash, blob->hash, sizeof(image->hash));
+	image->has_hash = true;
 	return image;
 }
 
@@ -175,7 +187,7 @@ static struct image *load(const char *path, const char *platform, mitogen_error 
 static struct image *add_hash(struct image *image)
 {
 	if (image)
-		sha256(image->hash, image->data, image->size);
+		image_hash(image);
 	return image;
 }
 
@@ -187,9 +199,14 @@ struct image *image_load(const char *path, const char *platform, mitogen_error *
 struct image *image_load_either(const char *path, const char *platform, bool is_raw,
 				mitogen_error *err)
 {
-	struct image *plain = load(path, platform, err), *compressed = NULL;
 	CLEANUP_FREE char *beside = is_raw ? NULL : sys.malloc(strlen(path) + sizeof(".gz"));
+	mitogen_error why = {.sys = 0};
+	struct image *plain = load(path, platform, &why), *compressed = NULL;
 
+	if (!plain && err)
+		*err = why;
+	if (!plain && why.sys != ENOENT)
+		return NULL;
 	if (beside) {
 		stpcpy(stpcpy(beside, path), ".gz");
 		compressed = load(beside, platform, NULL);
@@ -225,5 +242,5 @@ struct image *image_load_own(mitogen_error *err)
 		munmap(data, size);
 		error_set_memory(err);
 	}
-	return add_hash(image);
+	return image;
 }

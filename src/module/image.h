@@ -22,7 +22,8 @@ struct image {
 	const uint8_t *data;
 	size_t size;
 	bool is_gzip;
-	uint8_t hash[SHA256_SIZE]; /* of the data */
+	bool has_hash;
+	uint8_t hash[SHA256_SIZE]; /* of the data, image_hash */
 	/* Lets the data go; keeper is its own. */
 	void (*release)(struct image *image);
 	void *keeper;
@@ -38,7 +39,9 @@ struct image *image_load_either(const char *path, const char *platform, bool is_
 struct image *image_load_own(mitogen_error *err);
 /* Of content that came from elsewhere, which was just checked; takes the reference over. NULL: no memory. */
 struct image *image_of_blob(struct blob *blob, const char *platform);
-/* It has not changed in memory. */
+/* Of the data: made at the first time, for what was not read into memory of our own. */
+const uint8_t *image_hash(struct image *image);
+/* It has not changed since it was hashed. */
 bool image_is_intact(const struct image *image);
 /* The first returns image. */
 struct image *image_ref(struct image *image);

@@ -49,7 +49,7 @@ ERROR_PATH static void refuse_with(struct neighbour *child, const struct module_
 	refuse(child, name, &why);
 }
 
-static void give(struct neighbour *child, const struct module_name *name, const struct image *image)
+static void give(struct neighbour *child, const struct module_name *name, struct image *image)
 {
 	struct router *router = child->router;
 	size_t waiting = stream_waiting(&child->stream, router->id, child->id, HANDLE_LOAD_MODULE);
@@ -60,7 +60,8 @@ static void give(struct neighbour *child, const struct module_name *name, const 
 		refuse_with(child, name, MITOGEN_ERR_TOO_BIG,
 			    "too much waits that was asked for before");
 	else
-		send_to(child, exchange_make_answer(name, image->hash, image->data, image->size));
+		send_to(child,
+			exchange_make_answer(name, image_hash(image), image->data, image->size));
 }
 
 /* The child itself, or NULL: it is gone. */

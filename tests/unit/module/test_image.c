@@ -55,13 +55,16 @@ static void same_as(const struct image *image, const char *path)
 static void our_own_program(void **state)
 {
 	struct image *image = image_load_own(NULL);
+	uint8_t hash[SHA256_SIZE];
 
 	(void)state;
 	assert_non_null(image);
 	assert_ptr_equal(image->platform, platform_own());
 	assert_false(image->is_gzip);
-	assert_true(image_is_intact(image));
 	same_as(image, "/proc/self/exe");
+	sha256(hash, image->data, image->size);
+	assert_memory_equal(image_hash(image), hash, sizeof(hash));
+	assert_true(image_is_intact(image));
 	image_unref(image);
 }
 
@@ -127,6 +130,17 @@ static void compressed_alone(void **state)
 	assert_non_null(strstr(error.text, "No such file"));
 }
 
+static void compressed_does_not_hide_a_wrong_one(void **state)
+{
+	const char *other = platform_own() == platform_at(1) ? platform_at(0) : platform_at(1);
+	mitogen_error error;
+
+	(void)state;
+	run("cp /bin/true program && gzip -nk program");
+	assert_null(image_load_either("program", other, false, &error));
+	assert_non_null(strstr(error.text, "is a program for"));
+}
+
 static void refuse(const char *path, const char *platform, const char *why)
 {
 	mitogen_error error;
@@ -164,6 +178,7 @@ int main(void)
 		cmocka_unit_test_teardown(what_changed_is_noticed, remove_files),
 		cmocka_unit_test_teardown(compressed_if_it_fits, remove_files),
 		cmocka_unit_test_teardown(compressed_alone, remove_files),
+		cmocka_unit_test_teardown(compressed_does_not_hide_a_wrong_one, remove_files),
 		cmocka_unit_test_teardown(what_is_no_image, remove_files),
 	};
 
