@@ -34,10 +34,10 @@ const char *const first_stage_argv_plain[] = {"sh", "-c", COMMAND_PLAIN, NULL};
 
 /* ---- The script ----
  *
- * Three lines, each of which reads the next one: READ_AND_RUN, with_perl, without_perl. Where there is
- * perl, the shell reads no more than the first two, and perl becomes the image without another process
- * but gzip. Whoever gives up before the image runs becomes a shell again, which goes on with what is left
- * to try. It gets as arguments, by these names:
+ * Four lines: READ_AND_RUN, has_perl, with_perl, without_perl. A shell takes a system call for each byte
+ * of a line, so where there is perl, it reads no more than the first two: perl reads the third, and becomes
+ * the image without another process but gzip. Whoever gives up before the image runs becomes a shell
+ * again, which goes on with what is left to try. It gets as arguments, by these names:
  *
  *   u  what uname says              a  not "": an image was read, the next one has to be asked for
  *   c  the number of memfd_create   e  why what was tried failed
@@ -48,68 +48,69 @@ const char *const first_stage_argv_plain[] = {"sh", "-c", COMMAND_PLAIN, NULL};
 
 /* clang-format off */
 
-/* Arguments: u, c, t. It stands between the ' of a shell, and has none. */
-#define PERL \
-	"open STDERR,\">&3\";" \
-	"($u,$c,$t)=@ARGV;" \
-	"$|=1;" \
-	"$s=q(" READ_AND_RUN ");" \
-	"sub go_on{" \
-		"exec qw(sh -c),q(" GO_ON "),\"sh\",$s,$u,$c,$t,$a,\"memfd through perl: @_\";" \
-		"exit 1" \
-	"}" \
-	"$SIG{__DIE__}=\\&go_on;" \
-	"-e \"/proc/self/fd\"||go_on(\"there is no /proc\");" \
-	"$c||go_on(\"not known for $u\");" \
-	/* 16 is MFD_EXEC, which old kernels do not know and new ones can insist on. */ \
-	"$f=syscall $c+0,$t,16;" \
-	"$f<0&&($f=syscall $c+0,$t,0);" \
-	"$f<0&&go_on($!);" \
-	"open M,\">&=$f\";" \
-	"$s=<STDIN>;" \
-	/* Who is to be executed would inherit that it is ignored. */ \
-	"$SIG{PIPE}=sub{};" \
-	"for(;;){" \
-		"<STDIN>=~/^(\\d+) (\\w+) (\\S+) (.*)\\n/||exit 1;" \
-		"($n,$z,$i,$p)=($1,$2,$3,$4);" \
-		"$fits=$p eq\"*\"||index($p,\"|$u|\")>=0;" \
-		"$pid=0;" \
-		"$why=\"\";" \
-		"*O=*M;" \
-		"if($fits&&$z eq\"gzip\"){" \
-			"pipe R,W;" \
-			"defined($pid=fork)||($why=$!);" \
-			"if(!$why&&!$pid){" \
-				"open STDIN,\"<&R\";" \
-				"open STDOUT,\">&M\";" \
-				"exec qw(gzip -dc);" \
-				"exit 127" \
-			"}" \
-			"close R;" \
-			"$pid&&(*O=*W)" \
-		"}" \
-		"while($n>0){" \
-			"$r=read STDIN,$b,$n<65536?$n:65536;" \
-			"$r||exit 1;" \
-			"$n-=$r;" \
-			"!$fits||syswrite(O,$b)==$r||($why=\"write: $!\")" \
-		"}" \
-		"$a=1;" \
-		"$x=0;" \
-		"$pid&&(close(W),waitpid($pid,0),$x=$?);" \
-		"if($fits&&$x!=127<<8){" \
-			"$x&&go_on(\"gzip failed\");" \
-			"$why&&go_on($why);" \
-			"exec{\"/proc/self/fd/$f\"}$t,\"" BOOTSTRAP_CHILD_MODE "\";" \
-			"go_on($!)" \
-		"}" \
-		"print \"" NEXT " \"," \
-			"$fits?\"raw there is no gzip\"" \
-			":\"gzip the image is for $i, but this is $u\"," \
-			"\"\\n\"" \
-	"}"
-
+/* In perl; arguments: the size of this, u, c, t. */
 static const char with_perl[] =
+	"open STDERR,\">&3\";"
+	"($u,$c,$t)=@ARGV;"
+	"$|=1;"
+	"$s=q(" READ_AND_RUN ");"
+	"sub go_on{"
+		"exec qw(sh -c),q(" GO_ON "),\"sh\",$s,$u,$c,$t,$a,\"memfd through perl: @_\";"
+		"exit 1"
+	"}"
+	"$SIG{__DIE__}=\\&go_on;"
+	"-e \"/proc/self/fd\"||go_on(\"there is no /proc\");"
+	"$c||go_on(\"not known for $u\");"
+	/* 16 is MFD_EXEC, which old kernels do not know and new ones can insist on. */
+	"$f=syscall $c+0,$t,16;"
+	"$f<0&&($f=syscall $c+0,$t,0);"
+	"$f<0&&go_on($!);"
+	"open M,\">&=$f\";"
+	"$s=<STDIN>;"
+	/* Who is to be executed would inherit that it is ignored. */
+	"$SIG{PIPE}=sub{};"
+	"for(;;){"
+		"<STDIN>=~/^(\\d+) (\\w+) (\\S+) (.*)\\n/||exit 1;"
+		"($n,$z,$i,$p)=($1,$2,$3,$4);"
+		"$fits=$p eq\"*\"||index($p,\"|$u|\")>=0;"
+		"$pid=0;"
+		"$why=\"\";"
+		"*O=*M;"
+		"if($fits&&$z eq\"gzip\"){"
+			"pipe R,W;"
+			"defined($pid=fork)||($why=$!);"
+			"if(!$why&&!$pid){"
+				"open STDIN,\"<&R\";"
+				"open STDOUT,\">&M\";"
+				"exec qw(gzip -dc);"
+				"exit 127"
+			"}"
+			"close R;"
+			"$pid&&(*O=*W)"
+		"}"
+		"while($n>0){"
+			"$r=read STDIN,$b,$n<65536?$n:65536;"
+			"$r||exit 1;"
+			"$n-=$r;"
+			"!$fits||syswrite(O,$b)==$r||($why=\"write: $!\")"
+		"}"
+		"$a=1;"
+		"$x=0;"
+		"$pid&&(close(W),waitpid($pid,0),$x=$?);"
+		"if($fits&&$x!=127<<8){"
+			"$x&&go_on(\"gzip failed\");"
+			"$why&&go_on($why);"
+			"exec{\"/proc/self/fd/$f\"}$t,\"" BOOTSTRAP_CHILD_MODE "\";"
+			"go_on($!)"
+		"}"
+		"print \"" NEXT " \","
+			"$fits?\"raw there is no gzip\""
+			":\"gzip the image is for $i, but this is $u\","
+			"\"\\n\""
+	"}";
+
+/* It becomes perl, which has warnings for who comes with the name of a locale from elsewhere. */
+static const char has_perl[] =
 	"set -f;"
 	"u=${MITO:-`uname -sm`};"
 	"case $u in "
@@ -121,10 +122,13 @@ static const char with_perl[] =
 	/* Another one may be a wrapper that finds none. */
 	"p=/usr/bin/perl;"
 	"[ -x $p ]||{ p=perl;perl -e1 </dev/null 2>/dev/null;}||p=;"
-	/* It has warnings for who comes with the name of a locale from elsewhere. */
-	"[ -z \"$p\" ]||exec $p -e '" PERL "' \"$u\" \"$c\" \"$t\" 3>&2 2>/dev/null;"
+	"[ -z \"$p\" ]||exec $p -e '"
+		"$n=shift;"
+		"while(($l=length)<$n){sysread(STDIN,$_,$n-$l,$l)||exit 1}"
+		"eval;die$@"
+	"' $b \"$u\" \"$c\" \"$t\" 3>&2 2>/dev/null;"
 	"set -- \"$u\" \"$c\" \"$t\" '' 'memfd through perl: there is no perl';"
-	READ_AND_RUN;
+	"read -r s&&" READ_AND_RUN;
 
 /* Python 2 or 3. Arguments: the script, GO_ON, LC_CTYPE, u, c, t, e, n, z, i. It stands between the ' of a shell and
  * the """ of an exec, since a line cannot hold blocks. */
@@ -280,16 +284,17 @@ static void write_title(char out[TITLE_MAX], const char *name)
 
 int first_stage_script(const char *name, char **ret, size_t *ret_size)
 {
-	size_t size = sizeof(with_perl) + sizeof(without_perl) + TITLE_MAX + 100;
+	size_t size = sizeof(has_perl) + sizeof(with_perl) + sizeof(without_perl) + TITLE_MAX + 100;
 	char title[TITLE_MAX];
 	char *script = sys.malloc(size);
 
 	if (!script)
 		return -1;
 	write_title(title, name);
-	*ret_size = (size_t)snprintf(script, size,
-				     READ_AND_RUN "\nt='%s';%s\nr=%08" PRIx32 "%08" PRIx32 ";%s\n",
-				     title, with_perl, random_u32(), random_u32(), without_perl);
+	*ret_size = (size_t)snprintf(
+		script, size,
+		READ_AND_RUN "\nt='%s';b=%zu;%s\n%s\nr=%08" PRIx32 "%08" PRIx32 ";%s\n", title,
+		sizeof(with_perl), has_perl, with_perl, random_u32(), random_u32(), without_perl);
 	*ret = script;
 	return 0;
 }

@@ -388,8 +388,9 @@ def test_rubbish_instead_of_an_image(stage, words):
 PARTS = {  # of what a parent says
     "nothing": lambda words: b"",
     "half-the-first-line": lambda words: words.script[:12],
-    "half-the-second-line": lambda words: words.script[:700],
-    "half-the-third-line": lambda words: words.script[:-900],
+    "half-the-second-line": lambda words: words.script[:250],
+    "half-of-what-perl-runs": lambda words: words.script[:1000],
+    "half-the-last-line": lambda words: words.script[:-900],
     "the-script": lambda words: words.script,
     "half-a-header": lambda words: words.script + words.header(1000000)[:9],
     "a-header": lambda words: words.script + words.header(1000000),

@@ -64,7 +64,7 @@ static void name(const char *path)
 
 	REQUIRE(first_stage_script(path, &script, &size) == 0);
 	REQUIRE(strlen(script) == size && script[size - 1] == '\n');
-	REQUIRE(count(script, size, '\n') == 3);
+	REQUIRE(count(script, size, '\n') == 4);
 	if (quotes == 0)
 		quotes = count(script, size, '\'');
 	REQUIRE(count(script, size, '\'') == quotes);
