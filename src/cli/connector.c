@@ -81,6 +81,11 @@ void connector_step(struct connector *connector)
 	take(connector, 0);
 }
 
+void connector_stop(struct connector *connector)
+{
+	connector->next = NULL;
+}
+
 void connector_finish(struct connector *connector)
 {
 	while (connector->under_way > 0 && take(connector, MITOGEN_FOREVER) == 1)

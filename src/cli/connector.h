@@ -29,5 +29,7 @@ int connector_open(struct connector *connector, mitogen_router router,
 void connector_start(struct connector *connector);
 /* When receiver_fd is readable: takes one that is done, and starts the next. */
 void connector_step(struct connector *connector);
+/* Starts no more. */
+void connector_stop(struct connector *connector);
 /* Waits until all are done. */
 void connector_finish(struct connector *connector);

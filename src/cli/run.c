@@ -66,6 +66,7 @@ static int signal_programs(struct run *run, int number)
 /* What has not even begun to connect, as others are before it, does not any more. */
 static void give_up_waiting(struct run *run, int status)
 {
+	connector_stop(&run->session.connector);
 	for (int i = 0; i < run->count; i++)
 		if (run->jobs[i].hop->context.ref == 0)
 			job_give_up(&run->jobs[i], status);
@@ -122,6 +123,7 @@ static void time_is_over(struct run *run)
 		return;
 	}
 	run->is_late = true;
+	connector_stop(&run->session.connector);
 	run->deadline = clock_ms() + LATE_MS;
 	output_say(&run->output, "timed out after %g s", (double)run->options.timeout_ms / 1000);
 	for (int i = 0; i < run->count; i++)
