@@ -106,5 +106,6 @@ const struct connect_method connect_ssh = {
 	.command = ssh_command,
 	.listen = ssh_listen,
 	.explain = ssh_explain,
+	.is_link_failure = ssh_is_link_failure,
 	.is_detail = ssh_is_detail,
 };

@@ -80,7 +80,8 @@ static void add_timeout(struct arguments *arguments, const struct connect_option
 {
 	int seconds = options->connect_timeout_ms / 10 * 9 / 1000;
 
-	arguments_print(arguments, "-oConnectTimeout=%d", seconds > 0 ? seconds : 1);
+	if (seconds > 0)
+		arguments_print(arguments, "-oConnectTimeout=%d", seconds);
 }
 
 /* What the user's arguments may change. */
@@ -100,10 +101,18 @@ static void add_debug_level(struct arguments *arguments, const ssh_options *own)
 		arguments_add(arguments, "-v");
 }
 
-/* Would "-" begin it, or a shell see more than a word in it? ssh itself refuses these in newer versions. */
-static bool is_name(const char *name)
+/* Would ssh take it for an option, or a shell that ssh runs see more than a word in it? Newer versions refuse
+ * these themselves. */
+static bool is_host(const char *name)
 {
-	return *name && *name != '-' && !strpbrk(name, "'`\"$\\;&<>|(){}*?!#~ \t\r\n");
+	return *name && *name != '-' && !strpbrk(name, "'`\"$\\;&<>|(){} \t\r\n");
+}
+
+/* The same; Windows domains are in front of a backslash. */
+static bool is_user(const char *name)
+{
+	return *name && *name != '-' && name[strlen(name) - 1] != '\\' &&
+	       !strpbrk(name, "'`\";&<>|(){} \t\r\n");
 }
 
 /* ---- Jumps ---- */
@@ -135,7 +144,7 @@ static bool parse_jump(char *text, struct jump *ret)
 		*colon = '\0';
 		ret->port = colon + 1;
 	}
-	return is_name(ret->host) && (!ret->user || is_name(ret->user)) &&
+	return is_host(ret->host) && (!ret->user || is_user(ret->user)) &&
 	       (!ret->port || (*ret->port && strspn(ret->port, "0123456789") == strlen(ret->port)));
 }
 
@@ -313,7 +322,7 @@ int ssh_command(const struct connect_options *options, const char *context_path,
 	int r;
 
 	(void)context_path; /* ssh is in the process list under its own name */
-	if (!is_name(own->hostname) || (own->username && !is_name(own->username)))
+	if (!is_host(own->hostname) || (own->username && !is_user(own->username)))
 		return error_set(
 			err, MITOGEN_ERR_USAGE,
 			"ssh: '%.200s%s%.200s' is not the name of a host, or of an account",

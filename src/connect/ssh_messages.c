@@ -396,3 +396,8 @@ void ssh_explain(const struct connect_options *options, const char *output, int 
 	else if (reason)
 		set(err, reason->code, own, reason->text);
 }
+
+bool ssh_is_link_failure(int status)
+{
+	return WIFEXITED(status) && WEXITSTATUS(status) == SSH_FAILED;
+}

@@ -13,4 +13,5 @@ enum tool_says ssh_listen(const struct connect_options *options, struct tool_mem
 			  mitogen_error *err);
 void ssh_explain(const struct connect_options *options, const char *output, int status,
 		 mitogen_error *err);
+bool ssh_is_link_failure(int status);
 bool ssh_is_detail(const struct connect_options *options, const char *line, size_t size);

@@ -74,6 +74,8 @@ struct connect_method {
 	 * path goes before it, the output after it. NULL: it says enough. */
 	void (*explain)(const struct connect_options *options, const char *output, int status,
 			mitogen_error *err);
+	/* Did the tool end so since its own connection broke? NULL: it has none. */
+	bool (*is_link_failure)(int status);
 	/* Is this line, of its standard error at any time, about how the tool works? Then it goes to the log as
 	 * details do. NULL: none is. */
 	bool (*is_detail)(const struct connect_options *options, const char *line, size_t size);

@@ -152,6 +152,20 @@ static struct start_failure start_failure_of(const struct connection *connection
 	};
 }
 
+/* Of a context that was up. */
+static void describe_loss(const struct connection *connection, const char *end, mitogen_error *ret)
+{
+	const struct connect_method *method = connection->method;
+
+	if (method->is_link_failure && connection->has_status &&
+	    method->is_link_failure(connection->status))
+		error_set(ret, MITOGEN_ERR_LOST,
+			  "the context was lost: the link, or the server there, failed (%s %s)",
+			  method->name, end);
+	else
+		error_set(ret, MITOGEN_ERR_LOST, "the context was lost: its process %s", end);
+}
+
 /* Both ends are known, or all that will be: says what happened. */
 static void conclude(struct connection *connection)
 {
@@ -173,7 +187,7 @@ static void conclude(struct connection *connection)
 	else if (connection->is_asked_to_end)
 		error_set(&error, MITOGEN_ERR_CLOSED, "the context was shut down");
 	else
-		error_set(&error, MITOGEN_ERR_LOST, "the context was lost: its process %s", end);
+		describe_loss(connection, end, &error);
 	connection_lose(connection, &error);
 }
 

@@ -56,17 +56,27 @@ class Logins:
 
     def run(self, target, *command, options=(), within=lambda *command: command, **environment):
         """Runs it there: `id -un`, if nothing is given. No agent may offer keys of its own."""
-        environment = {"HOME": str(self.directory), **environment}
+        line = self.command(target, *command, options=options, **environment)
         return subprocess.run(
-            within(
-                *("env", "-u", "SSH_AUTH_SOCK", "-u", "DISPLAY"),
-                *(f"{name}={value}" for name, value in environment.items()),
-                *(self.mitogen, "run", *options, target, "--", *(command or ("id", "-un"))),
-            ),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=60,
+            within(*line), stdin=subprocess.DEVNULL, capture_output=True, timeout=60
         )
+
+    def start(self, target, *command):
+        """The same, as a process that runs."""
+        return subprocess.Popen(
+            self.command(target, *command),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def command(self, target, *command, options=(), **environment):
+        environment = {"HOME": str(self.directory), **environment}
+        return [
+            *("env", "-u", "SSH_AUTH_SOCK", "-u", "DISPLAY"),
+            *(f"{name}={value}" for name, value in environment.items()),
+            *(self.mitogen, "run", *options, target, "--", *(command or ("id", "-un"))),
+        ]
 
     def to(self, server, account, *command, config=(), options=(), password=None, **own):
         """Runs it there."""

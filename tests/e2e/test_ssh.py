@@ -3,10 +3,13 @@
 import os
 import pwd
 import re
+import signal
 import socket
 
+import as_root
 import pytest
-from servers import KeyPair
+from processes import name_of
+from servers import KeyPair, OpenSSH
 from ssh_logins import failed, logins, succeeded  # noqa: F401 a fixture
 
 PASSWORD = {"PasswordAuthentication": "yes", "PubkeyAuthentication": "no"}
@@ -198,6 +201,22 @@ def test_the_users_arguments_hold_against_defaults_alone(logins, openssh, accoun
     arguments = (logins.directory / "arguments").read_text().splitlines()
     assert arguments.index(own[0]) < arguments.index("-oServerAliveInterval=15")
     assert arguments.index("-oStrictHostKeyChecking=yes") < arguments.index(own[1])
+
+
+def test_a_server_that_is_gone_is_what_is_named(logins, own_server, account):
+    server = own_server(OpenSSH)
+    logins.knows(server)
+    command = ("sh", "-c", "echo started; exec sleep 100")
+    with logins.start(logins.target(server, account), *command) as run:
+        assert run.stdout.readline() == b"started\n"
+        server.stop()
+        for pid in account.processes():  # what has the connection is not root any more
+            if (name_of(pid) or "").startswith("sshd"):
+                as_root.kill(pid, signal.SIGKILL)
+        text = run.stderr.read().decode()
+    assert "Connection to 127.0.0.1 closed by remote host." in text
+    words = "the context was lost: the link, or the server there, failed (ssh exited with status 255)"
+    assert (run.returncode, words in text) == (4, True), text
 
 
 TITLE = ("sh", "-c", "tr '\\0' ' ' </proc/$PPID/cmdline")

@@ -138,6 +138,21 @@ static void all_that_is_given_comes_first(void **state)
 		.keepalive_count = 2, .ssh_args = more);
 }
 
+static void ssh_gives_up_before_us(void **state)
+{
+	const mitogen_ssh_options own = {.hostname = "web1"};
+	struct connect_options options = {.environment = environment, .own = &own};
+
+	(void)state;
+	options.connect_timeout_ms = 2000;
+	assert_int_equal(connect_ssh.command(&options, "ssh.1", &command, &err), 0);
+	assert_string_equal(command.argv[5], "-oConnectTimeout=1");
+	launch_command_clear(&command);
+	options.connect_timeout_ms = 1000; /* or not at all: it counts in seconds */
+	assert_int_equal(connect_ssh.command(&options, "ssh.1", &command, &err), 0);
+	assert_string_equal(command.argv[5], "-oServerAliveInterval=15");
+}
+
 static void host_keys(void **state)
 {
 	(void)state;
@@ -221,6 +236,17 @@ static void jumps_are_nested(void **state)
 			    " '\\''-W[%%h]:%%p'\\'' a' '-W[%h]:%p' fe80::1%%eth0");
 }
 
+static void accounts_of_domains(void **state)
+{
+	(void)state;
+	ASSERT_ARGUMENTS("-ax '-lDOM\\alice$' -oBatchMode=yes " ENFORCE VERBOSE DEFAULTS
+			 " -T -enone web1",
+			 .hostname = "web1", .username = "DOM\\alice$");
+	assert_int_equal(
+		make(&(mitogen_ssh_options){.hostname = "web1", .proxy_jump = "DOM\\alice@a"}), 0);
+	assert_non_null(strstr(command.argv[4], " '-lDOM\\alice' "));
+}
+
 static void what_a_shell_could_see_is_no_name(void **state)
 {
 	(void)state;
@@ -230,6 +256,7 @@ static void what_a_shell_could_see_is_no_name(void **state)
 	ASSERT_USAGE(.hostname = "");
 	ASSERT_USAGE(.hostname = "web1", .username = "-l");
 	ASSERT_USAGE(.hostname = "web1", .username = "a`id`");
+	ASSERT_USAGE(.hostname = "web1", .username = "a\\");
 	ASSERT_USAGE(.hostname = "web1", .proxy_jump = "a,-b");
 	ASSERT_USAGE(.hostname = "web1", .proxy_jump = "a,");
 	ASSERT_USAGE(.hostname = "web1", .proxy_jump = "a:x");
@@ -271,12 +298,14 @@ int main(void)
 		cmocka_unit_test_teardown(without_a_password_it_may_not_ask, clear),
 		cmocka_unit_test_teardown(for_a_password_it_has_a_terminal_M4, clear),
 		cmocka_unit_test_teardown(all_that_is_given_comes_first, clear),
+		cmocka_unit_test_teardown(ssh_gives_up_before_us, clear),
 		cmocka_unit_test_teardown(host_keys, clear),
 		cmocka_unit_test_teardown(keepalives_are_the_users_once_they_are_named, clear),
 		cmocka_unit_test_teardown(the_home_of_a_key_is_that_of_the_environment_M6, clear),
 		cmocka_unit_test_teardown(other_identities_can_be_kept_out_M5, clear),
 		cmocka_unit_test_teardown(hosts_on_the_way_may_not_ask, clear),
 		cmocka_unit_test_teardown(jumps_are_nested, clear),
+		cmocka_unit_test_teardown(accounts_of_domains, clear),
 		cmocka_unit_test_teardown(what_a_shell_could_see_is_no_name, clear),
 		cmocka_unit_test_teardown(the_process_there_tells_whose_it_is_M20, clear),
 		cmocka_unit_test_teardown(a_missing_client_is_named, clear),

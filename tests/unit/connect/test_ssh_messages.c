@@ -259,6 +259,14 @@ static void an_account_without_a_shell(void **state)
 	ends_with(255, "exec request failed on channel 0", MITOGEN_ERR_CONNECT, "runs no commands");
 }
 
+static void the_link_is_what_ssh_itself_fails_over(void **state)
+{
+	(void)state;
+	assert_true(ssh_is_link_failure(EXITED(255)));
+	assert_false(ssh_is_link_failure(EXITED(1)));
+	assert_false(ssh_is_link_failure(9));
+}
+
 static void what_was_killed_says_so_itself(void **state)
 {
 	(void)state;
@@ -283,6 +291,7 @@ int main(void)
 		cmocka_unit_test_setup(each_failure_has_its_own_words, setup),
 		cmocka_unit_test_setup(refusals_of_old_and_new_versions_M7, setup),
 		cmocka_unit_test_setup(an_account_without_a_shell, setup),
+		cmocka_unit_test_setup(the_link_is_what_ssh_itself_fails_over, setup),
 		cmocka_unit_test_setup(what_was_killed_says_so_itself, setup),
 	};
 
