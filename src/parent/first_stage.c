@@ -15,6 +15,8 @@
 #define NEXT   "MITO002"
 #define FAILED "MITO003"
 
+#define CUT_SHORT "what was sent has ended too early"
+
 /* ---- The command ---- */
 
 /* As a shell must that leaves the rest to others, it reads byte by byte; half a line is not run. */
@@ -59,6 +61,7 @@ static const char with_perl[] =
 		"exit 1"
 	"}"
 	"$SIG{__DIE__}=\\&go_on;"
+	"sub cut_short{print \"" FAILED " " CUT_SHORT "\\n\";exit 1}"
 	"-e \"/proc/self/fd\"||go_on(\"there is no /proc\");"
 	"$c||go_on(\"not known for $u\");"
 	/* 16 is MFD_EXEC, which old kernels do not know and new ones can insist on. */
@@ -70,7 +73,7 @@ static const char with_perl[] =
 	/* Who is to be executed would inherit that it is ignored. */
 	"$SIG{PIPE}=sub{};"
 	"for(;;){"
-		"<STDIN>=~/^(\\d+) (\\w+) (\\S+) (.*)\\n/||exit 1;"
+		"<STDIN>=~/^(\\d+) (\\w+) (\\S+) (.*)\\n/||cut_short;"
 		"($n,$z,$i,$p)=($1,$2,$3,$4);"
 		"$fits=$p eq\"*\"||index($p,\"|$u|\")>=0;"
 		"$pid=0;"
@@ -90,7 +93,7 @@ static const char with_perl[] =
 		"}"
 		"while($n>0){"
 			"$r=read STDIN,$b,$n<65536?$n:65536;"
-			"$r||exit 1;"
+			"$r||cut_short;"
 			"$n-=$r;"
 			"!$fits||syswrite(O,$b)==$r||($why=\"write: $!\")"
 		"}"
@@ -149,7 +152,7 @@ static const char has_perl[] =
 	" d=b\"\"\\n" \
 	" while len(d)<m:\\n" \
 	"  b=os.read(0,min(m-len(d),65536))\\n" \
-	"  if not b:sys.exit(1)\\n" \
+	"  if not b:print(\"" FAILED " " CUT_SHORT "\");sys.exit(1)\\n" \
 	"  d+=b\\n" \
 	" if z==\"gzip\":d=zlib.decompress(d,31)\\n" \
 	" while d:d=d[os.write(f,d):]\\n" \
@@ -182,7 +185,7 @@ static const char without_perl[] =
 		"while [ -z \"$n\" ];do "
 			"[ -z \"$a\" ]||echo " NEXT " $w $e;"
 			"a=1;"
-			"read -r n z i p||exit 1;"
+			"read -r n z i p||{ note " CUT_SHORT ";fail;};"
 			"case $n in ''|*[!0-9]*)note 'what came is no image';fail;;esac;"
 			"case $p in "
 			"\\*|*\"|$u|\"*)"
@@ -207,7 +210,7 @@ static const char without_perl[] =
 		"m=$n;"
 		"q=$(unpack 2>&1 >\"$2\")||{ n=;quote \"$1\";return;};"
 		"n=;"
-		"[ $z = gzip ]||[ $(wc -c <\"$2\" 2>/dev/null||echo $m) -eq $m ]||{ note \"$1: the image was cut short\";return;};"
+		"[ $z = gzip ]||[ $(wc -c <\"$2\" 2>/dev/null||echo $m) -eq $m ]||{ note \"$1: " CUT_SHORT "\";return;};"
 		"trap '[ \"$d\" ]||rm -f \"$f\";note the image cannot be executed;fail' EXIT;"
 		"[ -z \"$3\" ]||trap '' " SIGNALS ";"
 		/* ksh93 has not waited for all of a pipeline. */

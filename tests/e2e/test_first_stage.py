@@ -413,6 +413,9 @@ def test_lost_link(stage, words, name, part, is_heard):
     first.end()
     assert first.left == []
     assert READY not in first.heard or part == "all"
+    if is_heard and part not in ("all", *list(PARTS)[:5]):
+        assert first.heard[-1].startswith("MITO003 ")
+        assert first.heard[-1].endswith("what was sent has ended too early\n")
 
 
 def reading_an_image(stage, words, name):

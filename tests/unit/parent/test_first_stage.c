@@ -110,12 +110,19 @@ static struct first_stage_line hear(void)
 	return heard;
 }
 
+static void end_input(void)
+{
+	fd_close(tool.in);
+	tool.in = -1;
+}
+
 /* It reaches the end of its input. Returns its exit status. */
 static int finish(void)
 {
 	int status;
 
-	fd_close(tool.in);
+	if (tool.in >= 0)
+		end_input();
 	assert_int_equal(fgetc(tool.out), EOF);
 	fclose(tool.out);
 	assert_int_equal(waitpid(tool.pid, &status, 0), tool.pid);
@@ -160,12 +167,18 @@ static void test_image_for_another_machine_is_refused(void **state)
 
 static void test_it_ends_with_its_input(void **state)
 {
+	struct first_stage_line heard;
+
 	(void)state;
 	start(first_stage_argv);
 	assert_int_equal(hear().kind, FIRST_STAGE_HELLO);
 	give(script, script_size);
 	give_header(100, "other");
 	give("what is", 7);
+	end_input();
+	heard = hear();
+	assert_int_equal(heard.kind, FIRST_STAGE_FAILED);
+	assert_non_null(strstr(heard.reason, "has ended too early"));
 	assert_int_equal(finish(), 1);
 }
 
