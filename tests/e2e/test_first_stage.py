@@ -2,6 +2,7 @@
 
 import re
 import select
+import shlex
 import shutil
 import signal
 import subprocess
@@ -452,3 +453,43 @@ def test_kill_at_any_time_leaves_no_more_than_an_empty_file(stage, words):
         first.kill(signal.SIGKILL)
         first.end()
         assert [size for size, _ in first.left if size != "0"] == []
+
+
+# ---- Through the command ----
+
+
+@pytest.fixture
+def target(words, tmp_path):
+    """target(machine): how the command reaches it, by what it takes for ssh."""
+
+    def reach(machine):
+        as_root.need()
+        ssh = tmp_path / "ssh"
+        ssh.write_text("#!/bin/sh\nexec " + shlex.join(machine.command("sh", "-c", words.command)))
+        ssh.chmod(0o755)
+        return f'ssh:web,ssh_path="{ssh}"'
+
+    return reach
+
+
+def test_program_on_a_bare_machine(run, target):
+    machine = Machine(sh=path_of("busybox"), busybox=True, without=["perl", "python"])
+    result = run("run", target(machine), "--", "id", "-u")
+    assert (result.returncode, result.stdout) == (0, b"65534\n")
+
+
+def test_error_has_all_reasons(run, target):
+    machine = Machine(without=["perl", "python"], places=all_places("noexec"))
+    result = run("run", target(machine), "--", "id")
+    text = result.stderr.decode()
+    assert result.returncode != 0
+    assert "ssh:web" in text
+    assert "memfd through perl: there is no perl; " in text
+    assert "/tmp: programs may not be executed there (noexec); " in text
+
+
+def test_error_names_a_machine_without_images(run, target):
+    machine = Machine(programs={"uname": "#!/bin/sh\necho Plan9 mips\n"})
+    result = run("run", target(machine), "--", "id")
+    assert "Plan9" in result.stderr.decode()
+    assert "linux-x86_64" in result.stderr.decode()
