@@ -23,6 +23,18 @@ int ids_take(struct router *router, struct id_block *ret)
 		       : MITOGEN_ERR_NO_IDS;
 }
 
+static void put_answer(struct router *router, struct latch *latch, const mitogen_error *failure)
+{
+	struct mitogen_message *m = message_new(0);
+
+	if (m && failure)
+		message_set_failure(m, failure);
+	if (m)
+		latch_put(latch, m, &router->broker.wakes);
+	else
+		latch_close(latch, &router->broker.wakes);
+}
+
 static void answer_waiters(struct router *router, bool has_ids)
 {
 	struct list *node;
@@ -31,14 +43,11 @@ static void answer_waiters(struct router *router, bool has_ids)
 	error_set(&error, MITOGEN_ERR_NO_IDS, NO_IDS);
 	while ((node = list_pop(&router->id_waiters)) != NULL) {
 		struct id_waiter *waiter = LIST_OWNER(node, struct id_waiter, link);
-		struct mitogen_message *m = message_new(0);
 
-		if (m && !has_ids)
-			message_set_failure(m, &error);
-		if (m)
-			latch_put(waiter->latch, m, &router->broker.wakes);
+		if (waiter->task)
+			broker_defer(&router->broker, waiter->task);
 		else
-			latch_close(waiter->latch, &router->broker.wakes);
+			put_answer(router, waiter->latch, has_ids ? NULL : &error);
 	}
 }
 

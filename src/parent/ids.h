@@ -16,15 +16,18 @@ struct context;
 struct latch;
 struct neighbour;
 struct router;
+struct task;
 
 #define IDS_PER_BLOCK     1000u
 #define IDS_PER_CHILD_MAX 1000000u /* that a child of the master gets on demand, and all below it */
 #define IDS_BELOW_MAX     100000u  /* the same of a child further down: one does not use up all */
 
-/* Somebody who waits for IDs; a message comes to the latch, a failure if there are none. */
+/* Somebody who waits for IDs, once: a message comes to the latch, a failure if there are none; or the
+ * task is deferred, whether there are some or not. */
 struct id_waiter {
 	struct list link; /* in router->id_waiters */
 	struct latch *latch;
+	struct task *task;
 };
 
 /* The two ports. 0, or MITOGEN_ERR_MEMORY. */

@@ -44,13 +44,15 @@ struct joiner {
 	struct source source; /* while it arrives */
 	uint8_t request[JOIN_REQUEST_MAX];
 	size_t size;
+	struct id_waiter waiter; /* when it has said who it is, and there was no ID for it */
+	struct task try_again;
 
 	struct neighbour neighbour; /* afterwards */
 };
 
 static const char *name_of(const struct joiner *joiner)
 {
-	return joiner->path ? joiner->path : "a process that joins";
+	return joiner->path ? joiner->path : "(not named yet)";
 }
 
 static void set_state(struct joiner *joiner, enum state state)
@@ -90,6 +92,8 @@ static void end(struct joiner *joiner)
 static int stop_arriving(struct joiner *joiner)
 {
 	broker_unwatch(&joiner->router->broker, &joiner->source);
+	list_remove(&joiner->waiter.link);
+	list_remove(&joiner->try_again.link);
 	joiner->joiners->arriving--;
 	return TAKE_FD(joiner->source.fd);
 }
@@ -207,23 +211,17 @@ static void due(struct timer *timer)
 
 /* ---- Joining ---- */
 
-/* Is there a place for what it asks for? 0, or a code with err set. */
-static int admit(const struct joiner *joiner, const struct join_request *request,
+/* Can it be what it asks to be? 0, or a code with err set. */
+static int check(const struct joiner *joiner, const struct join_request *request,
 		 mitogen_error *err)
 {
-	const struct joiners *joiners = joiner->joiners;
-	const struct router *router = joiner->router;
 
 	if (request->version != JOIN_VERSION)
 		return error_set(err, MITOGEN_ERR_CONNECT,
 				 "it speaks version %u, and the router that it would join version "
 				 "%d",
 				 request->version, JOIN_VERSION);
-	if (joiners->joined >= joiners->joined_max)
-		return error_set(err, MITOGEN_ERR_REFUSED,
-				 "%zu processes have joined already, as many as may",
-				 joiners->joined);
-	if (router->ancestor_count >= DEPTH_MAX)
+	if (joiner->router->ancestor_count >= DEPTH_MAX)
 		return error_set(err, MITOGEN_ERR_USAGE, "contexts are nested %d deep at most",
 				 DEPTH_MAX);
 	return *request->name ? connection_check_name(request->name, err) : 0;
@@ -282,28 +280,59 @@ static void join(struct joiner *joiner, const struct id_block *ids)
 	lose(joiner, &error);
 }
 
-static void handle_request(struct joiner *joiner, const struct join_request *request)
+/* Only below a master: that has all IDs there are. */
+static void wait_for_ids(struct joiner *joiner)
 {
+	mitogen_error error;
+	int r = ids_request(joiner->router);
+
+	if (r == 0) {
+		list_append(&joiner->router->id_waiters, &joiner->waiter.link);
+		return;
+	}
+	error_set(&error, r, "no context IDs are left for it");
+	refuse(joiner, &error);
+}
+
+/* One: many come and go, and what it starts gets its IDs on demand. */
+static void give_id(struct joiner *joiner, bool may_wait)
+{
+	const struct joiners *joiners = joiner->joiners;
 	struct id_block ids;
 	mitogen_error error;
 
-	if (admit(joiner, request, &error) < 0) {
+	if (joiners->joined >= joiners->joined_max) {
+		error_set(&error, MITOGEN_ERR_REFUSED,
+			  "%zu processes have joined already, as many as may", joiners->joined);
+		refuse(joiner, &error);
+	} else if (id_blocks_take(&joiner->router->supply, 1, &ids) > 0) {
+		join(joiner, &ids);
+	} else if (may_wait) {
+		wait_for_ids(joiner);
+	} else {
+		refuse_as(joiner, MITOGEN_ERR_NO_IDS, "no context IDs are left for it");
+	}
+}
+
+/* The master has answered; others may have been quicker to take what came. */
+static void try_again(struct task *task)
+{
+	give_id(LIST_OWNER(task, struct joiner, try_again), false);
+}
+
+static void handle_request(struct joiner *joiner, const struct join_request *request)
+{
+	mitogen_error error;
+
+	if (check(joiner, request, &error) < 0) {
 		refuse(joiner, &error);
 		return;
 	}
 	joiner->path = make_path(joiner, request);
-	if (!joiner->path) {
+	if (joiner->path)
+		give_id(joiner, true);
+	else
 		refuse_as(joiner, MITOGEN_ERR_MEMORY, "out of memory");
-		return;
-	}
-	/* one: many come and go, and what it starts gets its IDs on demand */
-	if (id_blocks_take(&joiner->router->supply, 1, &ids) == 0) {
-		ids_request(joiner->router); /* for the next one */
-		refuse_as(joiner, MITOGEN_ERR_NO_IDS,
-			  "no context IDs are there now; try again later");
-		return;
-	}
-	join(joiner, &ids);
 }
 
 static void readable(struct source *source, unsigned events)
@@ -336,7 +365,7 @@ static void dump_resident(struct resident *resident, FILE *out)
 {
 	const struct joiner *joiner = LIST_OWNER(resident, struct joiner, resident);
 
-	fputs(" joined: ", out);
+	fputs(" joined ", out);
 	dump_text(out, name_of(joiner));
 	fprintf(out, ": %s, process %d\n", state_names[joiner->state], (int)joiner->pid);
 }
@@ -347,6 +376,8 @@ static int begin(struct joiner *joiner)
 	if (broker_watch(&joiner->router->broker, &joiner->source, POLLER_READ) < 0)
 		return -1;
 	joiner->timer.due = due;
+	joiner->waiter.task = &joiner->try_again;
+	joiner->try_again.run = try_again;
 	joiner->closing.destroy = destroy;
 	joiner->resident.close = close_resident;
 	joiner->resident.dump = dump_resident;

@@ -2,6 +2,7 @@
 who vanishes, hangs or talks rubbish at any point harms nobody, and nothing is left of it."""
 
 import os
+import re
 import socket
 import struct
 import subprocess
@@ -21,6 +22,7 @@ NOBODY = 65534
         "joins_and_calls",
         "many_at_once",
         "joins_itself",
+        "joins_in_threads",
         "acts_with_authority",
         "unidirectional",
         "runs_programs_and_ends_contexts",
@@ -42,6 +44,12 @@ def test_m23_join(scenario, monkeypatch, name):
 def test_m23_authority_ends_with_who_has_joined(scenario):
     log = scenario("joins", "children_have_their_own_authority")
     assert log == "[local.1] context 1002 may not send to handle 101: refused\n"
+
+
+def test_m23_below_the_master(scenario):
+    """Who joins a child has the child's authority, and its IDs come from the master."""
+    log = scenario("joins", "joins_a_child")
+    assert len(re.findall(r"context \d+ may not send to handle 101: refused\n", log)) == 4
 
 
 def test_m23_as_many_as_may(scenario):

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Processes that join a router by its listener: copies of this one, as the workers of a server are. */
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -72,6 +73,26 @@ static int outlast(mitogen_message *m, mitogen_error *error)
 	return mitogen_send(to, error, error->text);
 }
 MITOGEN_EXPORT(outlast);
+
+/* Has this context listen, too. */
+static int listen_here(mitogen_message *m, mitogen_error *error)
+{
+	const char *where;
+	int r = mitogen_read(m, error, &where);
+
+	if (r == 0 && mitogen_listen(mitogen_message_router(m), error, .path = where).ref == 0)
+		r = error->code;
+	return r;
+}
+MITOGEN_EXPORT(listen_here, MITOGEN_BYTES);
+
+static int start_below(mitogen_message *m, mitogen_error *error)
+{
+	mitogen_context below = mitogen_local(mitogen_message_router(m), error);
+
+	return below.ref ? mitogen_reply(m, error, below) : error->code;
+}
+MITOGEN_EXPORT(start_below);
 
 /* ---- Workers ---- */
 
@@ -205,12 +226,38 @@ static void joins_itself(void)
 	second = mitogen_listen(others[9], &err);
 	EXPECT(second.ref != 0);
 	mitogen_listener_path(second, second_path, sizeof(second_path));
-	for (int i = 0; i < 9; i++)
+	for (int i = 0; i < 10; i++)
 		mitogen_router_close(others[i]);
-	mitogen_router_close(others[9]);
 	EXPECT(access(second_path, F_OK) < 0 && errno == ENOENT);
 	*strrchr(second_path, '/') = '\0';
 	EXPECT(access(second_path, F_OK) < 0 && errno == ENOENT);
+}
+
+static void *join_and_leave(void *unused)
+{
+	mitogen_error error = {0};
+	int64_t sum;
+
+	for (int i = 0; i < 10; i++) {
+		mitogen_router one = mitogen_join(path, &error);
+		mitogen_context here = mitogen_context_by_id(one, child_id);
+
+		EXPECT(mitogen_call(here, add, &sum, &error, i, 1) == 0 && sum == i + 1);
+		mitogen_router_close(one);
+	}
+	return unused;
+}
+
+static void joins_in_threads(void)
+{
+	pthread_t threads[8];
+
+	start();
+	for (int i = 0; i < 8; i++)
+		EXPECT(pthread_create(&threads[i], NULL, join_and_leave, NULL) == 0);
+	for (int i = 0; i < 8; i++)
+		pthread_join(threads[i], NULL);
+	expect_works(child);
 }
 
 /* ---- Authority ---- */
@@ -275,6 +322,50 @@ static void unidirectional(void)
 	router = mitogen_router_new(&err, .unidirectional = true);
 	start();
 	await_worker(start_worker(work_in_a_line));
+}
+
+static mitogen_context lower, lowest; /* contexts below child */
+static uint32_t lower_id, lowest_id;
+
+static void work_below(void)
+{
+	mitogen_context own = mitogen_local(router, &err);
+	MITOGEN_AUTO(message, m);
+	char name[100];
+
+	lower = mitogen_context_by_id(router, lower_id);
+	lowest = mitogen_context_by_id(router, lowest_id);
+	EXPECT(mitogen_context_id(mitogen_parent(router)) == lower_id);
+	expect_works(lower);
+	expect_works(lowest);
+	expect_works(own);
+	mitogen_context_name(mitogen_self(router), name, sizeof(name));
+	EXPECT(strncmp(name, "local.1/local.1/unix.", 21) == 0);
+	/* who is above it has more authority */
+	EXPECT_FAILURE(mitogen_call(child, add, NULL, &err, 1, 2), MITOGEN_ERR_REFUSED,
+		       "refused by policy");
+	EXPECT_FAILURE(mitogen_call(mitogen_context_by_id(router, 0), "mitogen.ping", NULL, &err),
+		       MITOGEN_ERR_REFUSED, "refused by policy");
+	EXPECT_OK(mitogen_call(lower, "mitogen.ping", NULL, &err));
+}
+
+/* A context that has one ID gets others for those that join it. */
+static void joins_a_child(void)
+{
+	start();
+	EXPECT_OK(mitogen_call(child, start_below, &lower, &err));
+	lowest = mitogen_local(lower, &err);
+	EXPECT_OK(mitogen_context_wait(lowest, &err));
+	lower_id = mitogen_context_id(lower);
+	lowest_id = mitogen_context_id(lowest);
+	EXPECT_OK(mitogen_call(lower, listen_here, NULL, &err,
+			       mitogen_path(path_of("sockets/lower"))));
+	snprintf(path, sizeof(path), "%s", path_of("sockets/lower"));
+	await_worker(start_worker(work_below));
+	await_worker(start_worker(work_below));
+	expect_works(mitogen_local(lower, &err));
+	EXPECT_OK(mitogen_context_shutdown(lower, &err));
+	EXPECT(access(path, F_OK) < 0 && errno == ENOENT);
 }
 
 static void work_with_a_program(void)
@@ -638,8 +729,10 @@ int main(int argc, char **argv)
 		{"children_have_their_own_authority", children_have_their_own_authority},
 		{"many_at_once", many_at_once},
 		{"joins_itself", joins_itself},
+		{"joins_in_threads", joins_in_threads},
 		{"acts_with_authority", acts_with_authority},
 		{"unidirectional", unidirectional},
+		{"joins_a_child", joins_a_child},
 		{"runs_programs_and_ends_contexts", runs_programs_and_ends_contexts},
 		{"one_is_killed", one_is_killed},
 		{"router_closes", router_closes},
