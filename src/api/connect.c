@@ -250,7 +250,7 @@ mitogen_context mitogen_connect_with(mitogen_context via, const char *name,
 	void *own;
 
 	if (via.ref == 0) {
-		api_fail_none(err, "context");
+		api_fail_none(err, "handle");
 		return child;
 	}
 	method = find_method(name, err);

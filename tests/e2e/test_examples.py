@@ -3,6 +3,7 @@ quote of them is what they are."""
 
 import os
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -37,6 +38,27 @@ def test_nested(example):
 def test_join(example):
     """M23: workers that a program forks."""
     assert sorted(example("join").splitlines()) == ["1 * 1 = 1", "2 * 2 = 4", "3 * 3 = 9"]
+
+
+def test_elsewhere(build, methods, for_all):
+    """M3, M10: another machine, and another user there."""
+    ssh = methods("ssh")
+    options = [] if IS_SANITIZED else ["-static"]
+    program = shutil.copy(build("elsewhere", *options, directory=EXAMPLES), for_all / "elsewhere")
+    ssh.account.sudoers("NAME ALL=(ALL) NOPASSWD: ALL")
+    try:
+        done = ssh.starter.run(
+            *(program, f"hostname={ssh.server.address}", f"port={ssh.server.port}"),
+            *(f"username={ssh.account.name}", *(f"{k}={v}" for k, v in ssh.options().items())),
+        )
+    finally:
+        ssh.account.sudoers()
+    name, host = f"ssh.{ssh.server.address}", os.uname().nodename
+    assert done.stdout.decode().splitlines() == [
+        f"{name}: user {ssh.account.uid} on {host}",
+        f"{name}/sudo.root: user 0 on {host}",
+    ]
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_scatter(example):
