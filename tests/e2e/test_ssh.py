@@ -5,6 +5,7 @@ import pwd
 import re
 import signal
 import socket
+import subprocess
 
 import as_root
 import pytest
@@ -121,6 +122,31 @@ def test_m4_host_keys_can_be_ignored(logins, servers, account, key):
     failed(logins.to(server, account, check_host_keys="accept"), "its host key has changed")
     succeeded(logins.to(server, account, check_host_keys="ignore"), account)
     assert logins.known_hosts.read_text() == before
+
+
+@pytest.fixture
+def agent(tmp_path, key):
+    """The socket of an agent that has the key."""
+    socket_path = tmp_path / "agent"
+    with subprocess.Popen(["ssh-agent", "-D", "-a", socket_path], stdout=subprocess.PIPE) as process:
+        process.stdout.readline()  # says where it listens, then does
+        environment = {**os.environ, "SSH_AUTH_SOCK": str(socket_path)}
+        subprocess.run(["ssh-add", "-q", key.path], env=environment, check=True)
+        yield socket_path
+        process.terminate()
+
+
+def test_m5_keys_of_an_agent(logins, openssh, account, agent, tmp_path):
+    other = KeyPair(tmp_path / "other")
+
+    def login(**options):
+        target = logins.target(openssh, account, **options)
+        return logins.run(target, SSH_AUTH_SOCK=str(agent))
+
+    succeeded(login(identity_file=None), account)
+    failed(login(identity_file=None, identities_only="yes"), "took no key of ours")
+    failed(login(identity_file=other.path), "took no key of ours")
+    succeeded(login(identity_file=other.path, identities_only="no"), account)
 
 
 def test_m6_the_home_of_a_key_is_the_environments(logins, openssh, account):

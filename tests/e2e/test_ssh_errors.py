@@ -251,6 +251,23 @@ def test_m3_a_password_that_has_expired(logins, servers, accounts, settings):
     failed(done, "the password has expired")
 
 
+def test_m4_a_host_key_that_is_asked_about(logins, servers, openssh, account):
+    """By the ssh that ssh_config's ProxyJump starts, at the terminal that is there for the password."""
+    bastion = servers.openssh(MaxSessions="14")
+    config = [
+        "Host bastion",
+        f"HostName 127.0.0.1\nPort {bastion.port}\nStrictHostKeyChecking ask",
+        f"Host 127.0.0.1\nProxyJump {account.name}@bastion",
+        "Host *",
+    ]
+    done = logins.to(openssh, account, config=config, password="unused")
+    failed(
+        done,
+        "the host key of a host on the way to 127.0.0.1 is not known: name that host by proxy_jump",
+    )
+    assert "Accepted" not in bastion.log()
+
+
 def test_m3_no_client(logins, openssh, account):
     done = logins.to(openssh, account, ssh_path="no-such-client")
     failed(done, "there is no program no-such-client here (PATH is ")
