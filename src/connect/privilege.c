@@ -5,18 +5,10 @@
 
 #include "base/error.h"
 
-const struct refusal *privilege_find(const struct refusal *table, const char *output)
-{
-	for (; table->words; table++)
-		if (strstr(output, table->words))
-			return table;
-	return NULL;
-}
-
 void privilege_explain(const struct refusal *table, const char *tool, const char *output,
 		       mitogen_error *err)
 {
-	const struct refusal *refusal = privilege_find(table, output);
+	const struct refusal *refusal = refusal_find(table, output);
 
 	if (refusal)
 		error_set(err, refusal->code, "%s: %s", tool, refusal->text);

@@ -2,18 +2,9 @@
 /* What sudo, su and doas have in common, which make us another account of the same machine. */
 #pragma once
 
+#include "connect/refusal.h"
 #include "parent/connection.h"
 
-/* What such a tool prints over a refusal, in English and unless somebody has translated it, and what that
- * means. */
-struct refusal {
-	const char *words;
-	int code;
-	const char *text;
-};
-
-/* The first of the table, which ends with words of NULL, whose words are in the output; or NULL. */
-const struct refusal *privilege_find(const struct refusal *table, const char *output);
 /* As connect_method.explain, by such a table. tool: its name. */
 void privilege_explain(const struct refusal *table, const char *tool, const char *output,
 		       mitogen_error *err);

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/escape.h"
 #include "connect/password_prompt.h"
+#include "connect/refusal.h"
 #include "parent/method_options.h"
 
 #define PROMPT_MAX 512 /* a longer one is none of ssh's */
@@ -240,14 +241,7 @@ bool ssh_is_detail(const struct connect_options *options, const char *line, size
 
 /* ---- Last words ---- */
 
-struct reason {
-	const char *words; /* of ssh's */
-	int code;
-	const char *text;
-};
-
-/* The first that fits counts. */
-static const struct reason reasons[] = {
+static const struct refusal reasons[] = {
 	{"REMOTE HOST IDENTIFICATION HAS CHANGED", MITOGEN_ERR_AUTH,
 	 "its host key has changed: it was installed anew, or somebody is between; if you know "
 	 "why, remove "
@@ -301,26 +295,18 @@ static const struct reason reasons[] = {
 	 "it ended the connection before the login: too many at once, a ban, or no ssh server"},
 	{"Connection closed by", MITOGEN_ERR_CONNECT, "it ended the connection during the login"},
 	{"Connection reset by", MITOGEN_ERR_CONNECT, "it ended the connection during the login"},
+	{.words = NULL},
 };
 
 /* What ssh says beside a refusal, and what that means. */
-static const struct reason key_hints[] = {
+static const struct refusal key_hints[] = {
 	{"UNPROTECTED PRIVATE KEY FILE", 0, "; others can read the key: chmod 600"},
 	{"not accessible: No such file", 0, "; there is no such identity_file"},
 	{"not accessible: Permission denied", 0, "; the identity_file may not be read"},
 	{"invalid format", 0, "; the identity_file is no private key"},
 	{"error in libcrypto", 0, "; the identity_file is no private key"},
+	{.words = NULL},
 };
-
-static const struct reason *find(const struct reason *table, size_t count, const char *output)
-{
-	for (size_t i = 0; i < count; i++)
-		if (strstr(output, table[i].words))
-			return &table[i];
-	return NULL;
-}
-
-#define FIND(table, output) find(table, COUNT(table), output)
 
 /* Sets err: "alice@web1 port 2222: ", then the text. */
 static void set(mitogen_error *err, int code, const ssh_options *own, const char *text)
@@ -337,7 +323,7 @@ static void set(mitogen_error *err, int code, const ssh_options *own, const char
 static void explain_refusal(const ssh_options *own, const char *methods, const char *output,
 			    mitogen_error *err)
 {
-	const struct reason *hint = FIND(key_hints, output);
+	const struct refusal *hint = refusal_find(key_hints, output);
 	size_t size = strcspn(methods, ")");
 	bool takes_password = memmem(methods, size, "password", 8) ||
 			      memmem(methods, size, "keyboard-interactive", 20);
@@ -384,7 +370,7 @@ void ssh_explain(const struct connect_options *options, const char *output, int 
 {
 	static const char denied[] = "Permission denied (";
 	const ssh_options *own = options->own;
-	const struct reason *reason = FIND(reasons, output);
+	const struct refusal *reason = refusal_find(reasons, output);
 	const char *refusal = strstr(output, denied);
 
 	if (status < 0 || !WIFEXITED(status))

@@ -128,7 +128,8 @@ def test_m4_host_keys_can_be_ignored(logins, servers, account, key):
 def agent(tmp_path, key):
     """The socket of an agent that has the key."""
     socket_path = tmp_path / "agent"
-    with subprocess.Popen(["ssh-agent", "-D", "-a", socket_path], stdout=subprocess.PIPE) as process:
+    command = ["ssh-agent", "-D", "-a", socket_path]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         process.stdout.readline()  # says where it listens, then does
         environment = {**os.environ, "SSH_AUTH_SOCK": str(socket_path)}
         subprocess.run(["ssh-add", "-q", key.path], env=environment, check=True)
@@ -241,8 +242,8 @@ def test_a_server_that_is_gone_is_what_is_named(logins, own_server, account):
                 as_root.kill(pid, signal.SIGKILL)
         text = run.stderr.read().decode()
     assert "Connection to 127.0.0.1 closed by remote host." in text
-    words = "the context was lost: the link, or the server there, failed (ssh exited with status 255)"
-    assert (run.returncode, words in text) == (4, True), text
+    words = "the link, or the server there, failed (ssh exited with status 255)"
+    assert (run.returncode, f"the context was lost: {words}" in text) == (4, True), text
 
 
 TITLE = ("sh", "-c", "tr '\\0' ' ' </proc/$PPID/cmdline")

@@ -198,7 +198,9 @@ def test_m3_a_time_out_before_the_first_word(logins, mute):
     port = mute(hangs_up=False).port
     done = logins.run(logins.hop(f"ssh:127.0.0.1:{port}", connect_timeout=3))
     failed(
-        done, "time-out: it took the connection and said nothing", "timed out during banner exchange"
+        done,
+        "time-out: it took the connection and said nothing",
+        "timed out during banner exchange",
     )
 
 
@@ -225,7 +227,9 @@ def test_m3_a_time_out_of_the_shell(logins, servers, account):
     )
 
 
-@pytest.mark.parametrize("shell, words", [("/usr/sbin/nologin", "not available"), ("/bin/false", "")])
+@pytest.mark.parametrize(
+    "shell, words", [("/usr/sbin/nologin", "not available"), ("/bin/false", "")]
+)
 def test_m3_no_shell(logins, openssh, accounts, key, shell, words):
     account = accounts.any(shell)
     account.authorize(key.public)
@@ -252,7 +256,7 @@ def test_m3_a_password_that_has_expired(logins, servers, accounts, settings):
 
 
 def test_m4_a_host_key_that_is_asked_about(logins, servers, openssh, account):
-    """By the ssh that ssh_config's ProxyJump starts, at the terminal that is there for the password."""
+    """By the ssh that ProxyJump starts, at the terminal that is there for the password."""
     bastion = servers.openssh(MaxSessions="14")
     config = [
         "Host bastion",
