@@ -18,6 +18,7 @@
 #include "wire/cursor.h"
 
 #define ANSWER_GRACE_MS 1000 /* for the other context to report its own time-out first */
+#define CONNECT_MS_MAX  (INT32_MAX - ANSWER_GRACE_MS - 1)
 #define NAME_SIZE       256
 #define PLATFORM_SIZE   32
 
@@ -168,13 +169,24 @@ static struct context *new_context(struct router *router, struct context *via, u
 	return context;
 }
 
+/* Each hop on the way that is still connecting has its own time first. */
+static uint32_t time_to_connect(const struct context *via, int timeout_ms)
+{
+	uint64_t before = via->connect_ms;
+
+	if (via->state == CONTEXT_READY)
+		before = 0;
+	else if (before == 0)
+		before = (uint64_t)timeout_ms * via->depth;
+	before += (uint64_t)timeout_ms;
+	return before < CONNECT_MS_MAX ? (uint32_t)before : CONNECT_MS_MAX;
+}
+
 /* Sends the request, which is taken over. 0 or a code. */
 static int ask(struct router *router, struct context *via, const struct context *context,
-	       const struct id_block *ids, struct mitogen_message *m, int timeout_ms)
+	       const struct id_block *ids, struct mitogen_message *m)
 {
 	struct request *request = sys.malloc(sizeof(*request));
-	/* each hop on the way may still be connecting, and has as long */
-	int64_t patience_ms = (int64_t)timeout_ms * context->depth + ANSWER_GRACE_MS;
 	struct call_target target = {.sink = connected, .sink_owner = request};
 	int r;
 
@@ -184,7 +196,7 @@ static int ask(struct router *router, struct context *via, const struct context 
 		return MITOGEN_ERR_MEMORY;
 	}
 	*request = (struct request){router, context->id};
-	target.deadline = clock_deadline(patience_ms < INT32_MAX ? (int)patience_ms : INT32_MAX);
+	target.deadline = clock_deadline((int)context->connect_ms + ANSWER_GRACE_MS);
 	r = call_start(router, via, m, "connect", &target, false, NULL);
 	if (r < 0)
 		sys.free(request);
@@ -218,7 +230,8 @@ int via_start(struct router *router, struct context *via, const struct connect_m
 		message_unref(m);
 		return error_set_memory(err);
 	}
-	if (ask(router, via, context, ids, m, options->connect_timeout_ms) < 0) {
+	context->connect_ms = time_to_connect(via, options->connect_timeout_ms);
+	if (ask(router, via, context, ids, m) < 0) {
 		r = error_set_memory(err);
 		error_set_memory(&error);
 		context_lose(router, context, &error);

@@ -40,7 +40,9 @@ struct context {
 	uint32_t via_id;    /* the context that we had start it; 0: it is no such context */
 	uint32_t depth;    /* below us, as far as that is known; 0: it is not, or is not below us */
 	uint32_t children; /* that we have had it start */
-	uint64_t target;   /* which machine it is on, parent/platforms.h */
+	uint32_t
+		connect_ms; /* that it had to connect, with those before it; 0: not started from here */
+	uint64_t target; /* which machine it is on, parent/platforms.h */
 };
 
 struct lost_contexts { /* of which the reason is kept */

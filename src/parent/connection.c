@@ -259,6 +259,7 @@ static struct connection *new_connection(struct router *router, const struct con
 		goto no_context;
 	connection->context->connection = connection;
 	connection->context->depth = 1;
+	connection->context->connect_ms = (uint32_t)options->connect_timeout_ms;
 	return connection;
 no_path:
 	sys.free(path);

@@ -341,6 +341,36 @@ static void its_parent_does_not_answer(void **state)
 	assert_null(routes_find(&master->router, 5000));
 }
 
+/* One that has 2 s is still connecting in front of it: the time of both. */
+static void each_hop_has_its_own_time(void **state)
+{
+	const struct id_block more = {7000, 1000};
+	const mitogen_local_options own = {.image = image};
+	const struct connect_options slow = {.connect_timeout_ms = 2000, .own = &own};
+	const struct connect_options quick = {.connect_timeout_ms = 300, .own = &own};
+	struct context *before, *behind;
+
+	(void)state;
+	write_script(STAY);
+	assert_int_equal(
+		via_start(&master->router, a->context, &connect_local, &slow, &IDS, &child, &err),
+		0);
+	before = child;
+	assert_int_equal(
+		via_start(&master->router, before, &connect_local, &quick, &more, &behind, &err),
+		0);
+	pump(&master->router.broker); /* nobody there answers */
+	now += 2999;
+	pump(&master->router.broker);
+	assert_int_equal(before->state, CONTEXT_CONNECTING);
+	now += 1;
+	pump(&master->router.broker);
+	assert_int_equal(before->state, CONTEXT_GONE);
+	assert_int_equal(behind->connect_ms, 2300);
+	tree_pump();
+	pump_until_empty();
+}
+
 static void who_asked_is_closed(void **state)
 {
 	(void)state;
@@ -527,6 +557,7 @@ int main(void)
 		TEST(its_parent_is_lost_meanwhile),
 		TEST(its_parent_is_lost_before),
 		TEST(its_parent_does_not_answer),
+		TEST(each_hop_has_its_own_time),
 		TEST(who_asked_is_closed),
 		TEST(is_asked_then_killed),
 		TEST(is_ended_while_it_starts),
