@@ -35,7 +35,7 @@ static const struct method_option options_table[] = {
 
 static const struct refusal refusals[] = {
 	{"uthentication failed", MITOGEN_ERR_AUTH,
-	 "the password is wrong, or this account is locked"},
+	 "the password is wrong, or this account is locked or has expired"},
 	{"uthentication required", MITOGEN_ERR_AUTH,
 	 "it asks for a password, and none was given: give it as the option password"},
 	{"a tty is required", MITOGEN_ERR_CONNECT, "it wants a terminal, and none can be had here"},

@@ -65,6 +65,7 @@ static const struct method_option options_table[] = {
 
 static const struct refusal refusals[] = {
 	{"incorrect password attempt", MITOGEN_ERR_AUTH, "the password is wrong"},
+	{"is your account locked", MITOGEN_ERR_AUTH, "this account is locked, or has expired"},
 	{"a password is required", MITOGEN_ERR_AUTH,
 	 "it asks for a password, and none was given: give it as the option password"},
 	{"is not in the sudoers file", MITOGEN_ERR_AUTH,
@@ -86,7 +87,6 @@ static const struct refusal refusals[] = {
 	 "the password of this account has expired: change it by hand"},
 	{"Account expired", MITOGEN_ERR_AUTH, "this account has expired"},
 	{"account has expired", MITOGEN_ERR_AUTH, "this account has expired"},
-	{"is your account locked", MITOGEN_ERR_AUTH, "this account is locked"},
 	{"unknown user", MITOGEN_ERR_CONNECT, "there is no account of that name"},
 	{"no new privileges", MITOGEN_ERR_CONNECT,
 	 "this process may gain no privileges: a container, or a service with NoNewPrivileges"},

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from accounts import MADE, accounts  # noqa: F401 a fixture
+from become import run_as  # noqa: F401 a fixture
 from methods import for_all, methods  # noqa: F401 fixtures
 from network import network, slow_line  # noqa: F401 fixtures
 from processes import child_pids, descendants, surviving_processes  # noqa: F401 for the tests
