@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Another account of this machine, through su. */
+#include <string.h>
+
 #include "base/error.h"
 #include "connect/arguments.h"
 #include "connect/methods.h"
@@ -73,11 +75,12 @@ static int command(const struct connect_options *options, const char *context_pa
 	arguments_add(&arguments, own->username ? own->username : "root");
 	arguments_add(&arguments, "-c");
 	arguments_add(&arguments, first_stage_command);
+	ret->terminal = options->on_terminal ? LAUNCH_TERMINAL_AS_INPUT : LAUNCH_NO_TERMINAL;
 	return arguments_command(&arguments, options->environment, ret, err);
 }
 
-/* It has no prompt of ours, nor a terminal: PAM asks and reads where su lets it, on the standard descriptors.
- * The only others who could ask there are the account itself, whose password it is, and its profile. */
+/* It has no prompt of ours, and no terminal unless it wants one: PAM asks and reads on the standard
+ * descriptors. The only others who could ask there are the account itself, whose password it is, and its profile. */
 static enum tool_says listen(const struct connect_options *options, struct tool_memory *memory,
 			     const struct tool_line *line, const char **ret_answer,
 			     mitogen_error *err)
@@ -97,6 +100,11 @@ static void explain(const struct connect_options *options, const char *output, i
 	privilege_explain(refusals, "su", output, err);
 }
 
+static bool wants_terminal(const char *output)
+{
+	return strstr(output, "must be run from a terminal") != NULL;
+}
+
 const struct connect_method connect_su = {
 	.name = "su",
 	.options = options_table,
@@ -107,4 +115,5 @@ const struct connect_method connect_su = {
 	.command = command,
 	.listen = listen,
 	.explain = explain,
+	.wants_terminal = wants_terminal,
 };

@@ -164,7 +164,8 @@ static int command(const struct connect_options *options, const char *context_pa
 	add_account(&arguments, own);
 	arguments_add(&arguments, "--");
 	arguments_add_all(&arguments, own->login ? first_stage_argv_plain : first_stage_argv);
-	ret->terminal = own->password ? LAUNCH_TERMINAL : LAUNCH_NO_TERMINAL;
+	ret->terminal =
+		own->password || options->on_terminal ? LAUNCH_TERMINAL : LAUNCH_NO_TERMINAL;
 	return arguments_command(&arguments, options->environment, ret, err);
 }
 
@@ -190,6 +191,11 @@ static void explain(const struct connect_options *options, const char *output, i
 	privilege_explain(refusals, "sudo", output, err);
 }
 
+static bool wants_terminal(const char *output)
+{
+	return strstr(output, "must have a tty") != NULL;
+}
+
 const struct connect_method connect_sudo = {
 	.name = "sudo",
 	.options = options_table,
@@ -199,4 +205,5 @@ const struct connect_method connect_sudo = {
 	.command = command,
 	.listen = listen,
 	.explain = explain,
+	.wants_terminal = wants_terminal,
 };

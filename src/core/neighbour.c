@@ -120,6 +120,11 @@ bool neighbour_may_answer(struct neighbour *neighbour)
 	return false;
 }
 
+void neighbour_disconnect(struct neighbour *neighbour)
+{
+	stream_disconnect(&neighbour->stream, &stream_events);
+}
+
 void neighbour_close(struct neighbour *neighbour)
 {
 	list_remove(&neighbour->failure.link);

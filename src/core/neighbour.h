@@ -55,5 +55,7 @@ void neighbour_fail(struct neighbour *neighbour, const char *why);
 /* One more answer to what somebody beyond it has asked. True, or the child is being failed, as it asks
  * and does not read. */
 bool neighbour_may_answer(struct neighbour *neighbour);
+/* Closes the stream, which held its frames: they wait for the next stream_open. Broker thread. */
+void neighbour_disconnect(struct neighbour *neighbour);
 /* Closes the stream and removes its routes. Broker thread. */
 void neighbour_close(struct neighbour *neighbour);

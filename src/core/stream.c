@@ -41,16 +41,13 @@ static void release_text(struct stream_text *text)
 	text->release(text);
 }
 
-static void drop_all(struct stream *stream)
+static void drop_texts(struct stream *stream)
 {
 	while (!list_is_empty(&stream->texts))
 		release_text(LIST_OWNER(stream->texts.next, struct stream_text, link));
-	message_unref_all(&stream->writing);
-	stream->writing_bytes = stream->written = 0;
-	queue_clear(&stream->queue);
 }
 
-void stream_close(struct stream *stream)
+static void close_descriptors(struct stream *stream)
 {
 	if (stream->is_open) {
 		broker_unwatch(stream->broker, &stream->in);
@@ -62,8 +59,31 @@ void stream_close(struct stream *stream)
 		stream->is_open = false;
 	}
 	list_remove(&stream->flush.link);
-	stream->events = NULL;
 	sys.free(TAKE_PTR(stream->partial));
+	stream->partial_size = 0;
+}
+
+static void drop_all(struct stream *stream)
+{
+	drop_texts(stream);
+	message_unref_all(&stream->writing);
+	stream->writing_bytes = stream->written = 0;
+	queue_clear(&stream->queue);
+}
+
+void stream_disconnect(struct stream *stream, const struct stream_events *events)
+{
+	close_descriptors(stream);
+	drop_texts(stream);
+	stream->events = events;
+	stream->is_broken = false;
+}
+
+void stream_close(struct stream *stream)
+{
+	close_descriptors(stream);
+	stream->events = NULL;
+	stream->is_held = false;
 	message_unref(TAKE_PTR(stream->incoming));
 	drop_all(stream);
 }
@@ -414,7 +434,10 @@ static void flush(struct stream *stream)
 	/* what the neighbour sent before it went is still to be read; then comes the end, even if it
 	 * would go on sending: it reads no more */
 	stream->is_broken = true;
-	drop_all(stream);
+	if (stream->is_held)
+		drop_texts(stream);
+	else
+		drop_all(stream);
 	stream_drain(stream);
 	if (stream->events)
 		end(stream, stream->why_broken);
@@ -445,7 +468,7 @@ static void push(struct stream *stream, bool now, int r)
 
 static bool begin_send(struct stream *stream, struct mitogen_message *m)
 {
-	if (!stream->events || stream->is_broken) {
+	if (!stream->is_held && (!stream->events || stream->is_broken)) {
 		message_unref(m);
 		return false;
 	}

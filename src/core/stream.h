@@ -51,7 +51,7 @@ struct stream {
 	struct source in, out; /* one descriptor: only in is watched */
 	struct task flush;
 	bool greeting; /* what arrives is text for events->greeting, not frames */
-	bool is_held;  /* frames wait, texts do not */
+	bool is_held;  /* frames wait, whatever becomes of the stream; texts do not */
 	bool is_open;
 	bool is_socket;         /* both ways */
 	bool is_broken;         /* for writing; what the neighbour sent before is still read */
@@ -78,6 +78,9 @@ void stream_init(struct stream *stream, struct broker *broker, const struct stre
 int stream_open(struct stream *stream, int in_fd, int out_fd);
 /* Broker thread. Reads what has arrived, up to a limit, as after the neighbour's death. */
 void stream_drain(struct stream *stream);
+/* Broker thread. Closes the descriptors, drops texts. The stream, which holds its frames and keeps them,
+ * is as stream_init left it. */
+void stream_disconnect(struct stream *stream, const struct stream_events *events);
 /* Broker thread. Closes the descriptors, drops the queues. The memory stays the owner's, who frees
  * it in the closing phase. */
 void stream_close(struct stream *stream);

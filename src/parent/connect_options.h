@@ -18,6 +18,7 @@ struct connect_options {
 		*platform; /* of the target, if it is known from before: "linux-x86_64"; or NULL */
 	const void
 		*own; /* the method's public struct, with options for itself; NULL: it has none */
+	bool on_terminal;   /* of a copy: the tool was run before, and wants a terminal */
 	uint32_t marker[2]; /* of a copy: random, for a prompt that nobody can guess */
 };
 

@@ -32,6 +32,7 @@ static void come_up(struct connection *connection)
 		timer_cancel(&connection->timer);
 	connection_set_state(connection, UP);
 	connect_options_forget_secrets(connection->method, &connection->options);
+	connect_options_drop_environment(&connection->options);
 	output_forward(&connection->output, connection->context->id);
 	if (platform)
 		platforms_remember(connection->router, connection->context->target, platform,
@@ -118,7 +119,8 @@ static int run_command(struct connection *connection, struct launched *ret, mito
 	if (r == 0)
 		r = launch(&connection->router->launcher, &command, connection->options.environment,
 			   ret, error);
-	connect_options_drop_environment(&connection->options);
+	if (!connection->method->wants_terminal || connection->options.on_terminal)
+		connect_options_drop_environment(&connection->options);
 	if (r == 0)
 		log_command(connection, &command, ret->pid);
 	if (connection->login)
@@ -214,6 +216,22 @@ static void prepare_login(struct connection *connection)
 	login_init(connection->login);
 	connection->output.heard = heard;
 	connection->output.take = take_detail;
+}
+
+void connection_start_on_terminal(struct connection *connection)
+{
+	log_write(LOG_INFO, "%s: %s wants a terminal, and gets one", connection->context->path,
+		  connection->method->name);
+	login_close(connection->login);
+	output_clear(&connection->output);
+	neighbour_disconnect(&connection->neighbour);
+	connection->has_status = false;
+	connection->stream_end[0] = '\0';
+	connection->options.on_terminal = true;
+	prepare_login(connection);
+	connection_set_timer(connection, connection->options.connect_timeout_ms);
+	connection_set_state(connection, STARTING);
+	broker_defer(&connection->router->broker, &connection->start);
 }
 
 /* "local.3", or the name that was asked for, behind our own path. NULL: no memory. */

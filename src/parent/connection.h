@@ -61,6 +61,9 @@ struct connect_method {
 	int (*start)(struct router *router, struct process *process,
 		     void (*ended)(struct process *process, int status), struct launched *ret,
 		     mitogen_error *err);
+	/* Has the tool, which printed this, ended because it was run without a terminal? Then it is run again,
+	 * with connect_options.on_terminal. NULL: it never wants one. */
+	bool (*wants_terminal)(const char *output);
 	/* The image that runs, for what to say when it does not; NULL: not ours to know. */
 	const char *(*image)(const struct connect_options *options);
 	/* TOOL_ASKS: *ret_answer, lent, is typed, on the terminal or, if the tool asked elsewhere, on its

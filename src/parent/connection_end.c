@@ -147,6 +147,7 @@ static struct start_failure start_failure_of(const struct connection *connection
 		.output = &connection->output,
 		.is_logging_in = connection->login && !connection->login->is_done,
 		.is_let_in = connection->login && connection->login->tool.memory.is_let_in,
+		.is_echoing = connection->login && tool_is_echoing(&connection->login->tool),
 		.has_status = connection->has_status,
 		.status = connection->status,
 	};
@@ -166,6 +167,17 @@ static void describe_loss(const struct connection *connection, const char *end, 
 		error_set(ret, MITOGEN_ERR_LOST, "the context was lost: its process %s", end);
 }
 
+/* Has its tool ended because it has no terminal, which can be helped? */
+static bool wants_terminal(const struct connection *connection)
+{
+	const struct connect_method *method = connection->method;
+	char quote[OUTPUT_LINE_MAX];
+
+	return method->wants_terminal && !connection->login->is_done && connection->has_status &&
+	       !connection->is_asked_to_end && !connection->options.on_terminal &&
+	       method->wants_terminal(output_quote(&connection->output, quote, sizeof(quote)));
+}
+
 /* Both ends are known, or all that will be: says what happened. */
 static void conclude(struct connection *connection)
 {
@@ -175,6 +187,10 @@ static void conclude(struct connection *connection)
 	bool was_up = connection->context->state == CONTEXT_READY;
 
 	drain_output(connection);
+	if (wants_terminal(connection)) {
+		connection_start_on_terminal(connection);
+		return;
+	}
 	if (connection->has_status)
 		process_describe(connection->status, end, sizeof(end));
 	else if (connection->stream_end[0])
@@ -226,7 +242,7 @@ void connection_process_ended(struct process *process, int status)
 	if (connection->state < LOSING)
 		stream_drain(&connection->neighbour.stream); /* may tell that the stream ended */
 	drain_output(connection);
-	if (connection->state < ENDING)
+	if (connection->state < ENDING && connection->has_status) /* not if it is started again */
 		conclude(connection);
 	finish_if_over(connection);
 }

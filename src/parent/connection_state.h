@@ -49,6 +49,8 @@ void connection_set_state(struct connection *connection, enum connection_state s
 /* Of the state, instead of what was set before. */
 void connection_set_timer(struct connection *connection, int timeout_ms);
 
+/* Its tool has ended: runs it once more, on a terminal. */
+void connection_start_on_terminal(struct connection *connection);
 /* Of a zeroed one: what is done at its end. */
 void connection_init_end(struct connection *connection);
 /* Before anything else knows it; takes NULL. */

@@ -161,6 +161,14 @@ static int run(struct launcher *launcher, const struct launch_command *command,
 
 	if (r < 0)
 		return r;
+	if (command->terminal == LAUNCH_TERMINAL_AS_INPUT &&
+	    (fd_replace(ours[0], terminal->master) < 0 ||
+	     fd_replace(theirs[0], terminal->slave) < 0)) {
+		r = error_set_errno(err, "cannot use a terminal");
+		launch_close(ours);
+		launch_close(theirs);
+		return r;
+	}
 	if (launcher)
 		move_down(launcher, theirs);
 	spawn.stdin_fd = theirs[0];

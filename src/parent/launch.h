@@ -13,7 +13,8 @@ struct launch_command {
 	char **argv; /* NULL-terminated; both the array and the strings with sys.free */
 	enum launch_terminal {
 		LAUNCH_NO_TERMINAL,
-		LAUNCH_TERMINAL, /* one of its own, to ask on, beside the pipes */
+		LAUNCH_TERMINAL,          /* one of its own, to ask on, beside the pipes */
+		LAUNCH_TERMINAL_AS_INPUT, /* the same, which its standard input is, too */
 	} terminal;
 	char *variable; /* "NAME=value": what its environment has besides; sys.free; or NULL */
 	char *title; /* of the image that a first stage starts; sys.free; NULL: its context's path */

@@ -157,6 +157,12 @@ static void end_lines(struct output *output)
 	flush(output, &batch);
 }
 
+void output_forget_line(struct output *output)
+{
+	if (output->lines)
+		output->lines->line_size = 0;
+}
+
 void output_forward(struct output *output, uint32_t context_id)
 {
 	output->context_id = context_id;
@@ -240,6 +246,8 @@ void output_drain(struct output *output)
 
 	while (output->pipe.fd >= 0 && total < DRAIN_MAX && read_some(output, &size))
 		total += size;
+	if (output->context_id == 0)
+		end_lines(output);
 }
 
 void output_close(struct output *output)

@@ -36,9 +36,12 @@ void output_init(struct output *output, struct router *router);
 int output_open(struct output *output, int fd);
 /* Bytes that came another way. */
 void output_add(struct output *output, const char *data, size_t size);
+/* What came last, and is not a whole line yet, is of no interest. */
+void output_forget_line(struct output *output);
 /* From now on lines are forwarded, as this context's. */
 void output_forward(struct output *output, uint32_t context_id);
-/* Reads what is there already, up to a limit, room or not: its writer is dead. */
+/* Reads what is there already, up to a limit, room or not: its writer is dead, or will be. Where lines are
+ * kept, an incomplete one counts as one. */
 void output_drain(struct output *output);
 /* An incomplete last line counts as one. Keeps what output_quote needs. */
 void output_close(struct output *output);

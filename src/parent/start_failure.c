@@ -69,6 +69,11 @@ void start_failure_time_out(const struct start_failure *failure, mitogen_error *
 			  "%s has logged in, but the shell there has not run our command within %d "
 			  "ms",
 			  failure->method->name, ms);
+	else if (failure->is_logging_in && failure->is_echoing)
+		error_set(ret, MITOGEN_ERR_TIMEOUT,
+			  "%s asks for a password on a terminal that would show it, so it got none "
+			  "within %d ms",
+			  failure->method->name, ms);
 	else if (failure->is_logging_in)
 		error_set(ret, MITOGEN_ERR_TIMEOUT, "%s has not logged in within %d ms",
 			  failure->method->name, ms);

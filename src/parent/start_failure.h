@@ -15,6 +15,7 @@ struct start_failure {
 	const struct output *output; /* what was printed */
 	bool is_logging_in;          /* the first stage has not answered */
 	bool is_let_in;              /* but the tool has logged in */
+	bool is_echoing;             /* it asks where the answer would be shown */
 	bool has_status;
 	int status; /* of the process, as of waitpid */
 };

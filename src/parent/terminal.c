@@ -94,9 +94,10 @@ static void ready(struct source *source, unsigned events)
 void terminal_drain(struct terminal *terminal)
 {
 	/* it holds little more than this */
-	for (int i = 0; i < 16 && !terminal->is_closed; i++)
-		if (!read_some(terminal))
-			return;
+	for (int i = 0; i < 16 && !terminal->is_closed && read_some(terminal); i++)
+		;
+	if (terminal->line_size > 0 && !terminal->is_closed)
+		say(terminal, true);
 }
 
 /* ---- Typing ---- */
@@ -136,6 +137,7 @@ int terminal_type(struct terminal *terminal, const char *text)
 	size_t size = strlen(text) + 1;
 
 	forget_answer(terminal);
+	terminal->line_size = 0;
 	terminal->answer = sys.malloc(size);
 	if (!terminal->answer)
 		return MITOGEN_ERR_MEMORY;
@@ -151,6 +153,11 @@ int terminal_type(struct terminal *terminal, const char *text)
 bool terminal_is_waiting(const struct terminal *terminal)
 {
 	return terminal->answer != NULL;
+}
+
+void terminal_set_raw(struct terminal *terminal)
+{
+	pty_set_raw(terminal->pty.master); /* which fails for none */
 }
 
 /* ---- Life ---- */

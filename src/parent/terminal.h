@@ -22,11 +22,15 @@ typedef void terminal_says(void *owner, const char *text, size_t size, bool is_c
 struct terminal *terminal_open(struct broker *broker, struct pty *pty, terminal_says *says,
 			       void *owner);
 /* Types a copy of the text and a newline as soon as the terminal does not echo, and wipes the copy. One
- * at a time: another text before that replaces it. 0, or MITOGEN_ERR_MEMORY. */
+ * at a time: another text before that replaces it. What was written last, the question, is no part of the
+ * next line. 0, or MITOGEN_ERR_MEMORY. */
 int terminal_type(struct terminal *terminal, const char *text);
 /* Does it still wait for that? If so, the tool asks where anybody could read the answer. */
 bool terminal_is_waiting(const struct terminal *terminal);
-/* Takes what is there already: its writer is dead. May call says. */
+/* From now on what is written to it, or to a copy of its descriptor, passes as it is. */
+void terminal_set_raw(struct terminal *terminal);
+/* Takes what is there already, of which an incomplete line counts as one: its writer is dead, or will be.
+ * May call says. */
 void terminal_drain(struct terminal *terminal);
 /* Hangs up, which ends most tools, also those that we may send no signal: so not before the child is to
  * end. Takes NULL. says is not called any more. */

@@ -43,6 +43,21 @@ static int answer_on_stream(struct tool *tool, const char *line)
 	return 0;
 }
 
+/* The question is no part of what is said next; who was let in needs not be told of it, either. */
+static void forget_question(struct tool *tool)
+{
+	tool->line_size = 0;
+	output_forget_line(tool->login->output);
+}
+
+static int give(struct tool *tool, const struct tool_line *line, const char *answer)
+{
+	if (!line->from_terminal)
+		forget_question(tool);
+	return tool->terminal ? terminal_type(tool->terminal, answer)
+			      : answer_on_stream(tool, answer);
+}
+
 static void fail(struct tool *tool, const mitogen_error *error)
 {
 	tool->is_done = true;
@@ -65,8 +80,7 @@ static void listen_to(struct tool *tool, const struct tool_line *line)
 		fail(tool, &error);
 		return;
 	case TOOL_ASKS:
-		r = line->from_terminal ? terminal_type(tool->terminal, answer)
-					: answer_on_stream(tool, answer);
+		r = give(tool, line, answer);
 		break;
 	}
 	if (r < 0) {
@@ -149,6 +163,13 @@ int tool_open(struct tool *tool, struct pty *pty)
 void tool_settle(struct tool *tool)
 {
 	tool->is_done = true;
+	if (tool->terminal && tool->login->method->may_ask_on_streams)
+		terminal_set_raw(tool->terminal); /* it is one of the streams */
+}
+
+bool tool_is_echoing(const struct tool *tool)
+{
+	return tool->terminal && terminal_is_waiting(tool->terminal);
 }
 
 void tool_drain(struct tool *tool)

@@ -31,7 +31,9 @@ int tool_open(struct tool *tool, struct pty *pty);
 void tool_hear(struct tool *tool, const char *data, size_t size);
 /* It has logged in: what its terminal shows from now on is forwarded with the rest. */
 void tool_settle(struct tool *tool);
-/* Takes what it has written to its terminal already. */
+/* Is there an answer that is not given, as everybody could read it on the terminal? */
+bool tool_is_echoing(const struct tool *tool);
+/* Takes what it has written to its terminal already, of which nothing more is awaited. */
 void tool_drain(struct tool *tool);
 /* Hangs up. */
 void tool_close(struct tool *tool);

@@ -124,7 +124,7 @@ def test_a_fake_prompt_gets_nothing(doas, caller, prompt):
 
 def test_an_echoing_terminal_gets_nothing(doas, caller):
     path = fake(caller, "fake", f'printf "{PROMPT}" >&3; {LISTEN}')
-    check_refusal(doas("id", doas_path=path, timeout=1), "doas has not logged in within")
+    check_refusal(doas("id", doas_path=path, timeout=1), "doas asks for a password on a terminal that would show it")
     assert what_it_got(caller) == ""
 
 

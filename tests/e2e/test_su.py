@@ -1,10 +1,20 @@
 """Other accounts through the system's su: its refusals, what it is told and when."""
 
+import hashlib
 import shutil
+import subprocess
 
 import as_root
 import pytest
-from become import GERMAN, check_refusal, check_whoami, fake, hop, what_it_got
+from become import (
+    GERMAN,
+    check_refusal,
+    check_whoami,
+    fake,
+    hop,
+    run_command,
+    what_it_got,
+)
 
 
 @pytest.fixture(scope="module")
@@ -168,3 +178,50 @@ def test_the_password_is_nowhere(su, other):
         result = su("env", password=password, environment={"MITOGEN_LOG_LEVEL": "debug"})
         assert "logging in" in result.errors
         assert password not in result.output + result.errors
+
+
+# ---- On a terminal ----
+
+# as older ones, and those of other systems, have it
+FROM_A_TERMINAL = """
+[ -t 0 ] || { echo "su: must be run from a terminal" >&2; exit 1; }
+exec su "$@"
+"""
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_m11_one_that_wants_a_terminal(accounts, run_as, caller, shell):
+    """It reads from one, which the stream goes through afterwards."""
+    other = accounts.any(shell)
+    path = fake(caller, "fake", FROM_A_TERMINAL, has_terminal=False)
+    target = hop("su", other, su_path=path)
+    check_whoami(run_as(caller, target, "id", "-un", password=other.password), other)
+
+
+def test_m11_its_streams_are_clean_on_a_terminal(su, caller):
+    path = fake(caller, "fake", FROM_A_TERMINAL, has_terminal=False)
+    script = "wc -c; printf '\\001\\003\\004\\r\\n\\377'"
+    result = su("sh", "-c", script, su_path=path)
+    assert (result.status, result.errors) == (0, "")
+    assert result.output == "0\n\x01\x03\x04\r\n\udcff"
+
+
+def test_m11_large_input_on_a_terminal(for_all, caller, other):
+    path = fake(caller, "fake", FROM_A_TERMINAL, has_terminal=False)
+    target = hop("su", other, su_path=path)
+    command = run_command(for_all, caller, target, ("sha256sum",), other.password)
+    data = bytes(range(256)) * 20000
+    done = subprocess.run(caller.command(*command), input=data, capture_output=True, timeout=60)
+    assert done.stdout.decode().split()[:1] == [hashlib.sha256(data).hexdigest()], done.stderr
+
+
+def test_wrong_password_on_a_terminal(su, caller):
+    path = fake(caller, "fake", FROM_A_TERMINAL, has_terminal=False)
+    check_refusal(su("id", su_path=path, password="wrong"), "su: the password is wrong")
+
+
+def test_one_that_wants_another_terminal(su, caller):
+    """It is tried once more, not for ever."""
+    script = 'echo "su: must be run from a terminal" >&2; exit 1'
+    path = fake(caller, "fake", script, has_terminal=False)
+    check_refusal(su("id", su_path=path), "it wants a terminal", "must be run from a terminal")

@@ -260,7 +260,7 @@ def test_a_fake_prompt_gets_nothing(sudo, caller, prompt):
 
 def test_an_echoing_terminal_gets_nothing(sudo, caller):
     path = fake(caller, "fake", f'printf "$SUDO_PROMPT" >&3; {LISTEN}')
-    check_refusal(sudo("id", sudo_path=path, timeout=1), "sudo has not logged in within")
+    check_refusal(sudo("id", sudo_path=path, timeout=1), "sudo asks for a password on a terminal that would show it")
     assert what_it_got(caller) == ""
 
 

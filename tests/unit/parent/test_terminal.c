@@ -171,9 +171,9 @@ static void drained_when_its_writer_is_dead(void **state)
 {
 	(void)state;
 	write_out("last\nwords");
-	while (strcmp(last, "words") != 0)
+	while (times == 0)
 		terminal_drain(terminal);
-	assert_string_equal(said, "last\n");
+	assert_string_equal(said, "last\nwords\n");
 	times = 0;
 	terminal_drain(terminal);
 	assert_int_equal(times, 0);
@@ -236,6 +236,18 @@ static void typed_at_once_where_nothing_shows_it(void **state)
 	expect("", "next"); /* nothing was shown */
 }
 
+/* What comes next is not taken for the same question again. */
+static void the_question_is_forgotten(void **state)
+{
+	(void)state;
+	set_echo(false);
+	write_out("Password: ");
+	expect("", "Password: ");
+	assert_int_equal(terminal_type(terminal, "secret"), 0);
+	write_out("***");
+	expect("", "***");
+}
+
 static void pump_until_typed(void)
 {
 	while (terminal_is_waiting(terminal))
@@ -275,6 +287,16 @@ static void the_last_answer_counts(void **state)
 	set_echo(false);
 	pump_until_typed();
 	assert_string_equal(typed(), "two\n");
+}
+
+static void raw_from_now_on(void **state)
+{
+	struct termios settings;
+
+	(void)state;
+	terminal_set_raw(terminal);
+	assert_int_equal(tcgetattr(tool, &settings), 0);
+	assert_false(settings.c_lflag & (ECHO | ICANON | ISIG));
 }
 
 static int writes;
@@ -383,6 +405,8 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(typed_at_once_where_nothing_shows_it, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(the_question_is_forgotten, setup, teardown),
+		cmocka_unit_test_setup_teardown(raw_from_now_on, setup, teardown),
 		cmocka_unit_test_setup_teardown(typed_when_the_echo_is_off, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_echoing_terminal_gets_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_last_answer_counts, setup, teardown),
