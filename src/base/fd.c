@@ -17,6 +17,7 @@
 #include "base/sys.h"
 
 #define TRACKED_MAX (1u << 20) /* greater numbers are not remembered */
+#define FEW         64         /* children, programs and the like take some each, all at once */
 
 static uint32_t ours[TRACKED_MAX / 32]; /* a bit for each that is open; atomic */
 
@@ -120,6 +121,17 @@ ssize_t fd_writev_quietly(int fd, const struct iovec *iov, int count)
 int fd_dup_high(int fd)
 {
 	return remember(fcntl(fd, F_DUPFD_CLOEXEC, 3));
+}
+
+void fd_allow_more(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= limit.rlim_max ||
+	    (limit.rlim_cur > FEW && fcntl((int)limit.rlim_cur - FEW, F_GETFD) < 0))
+		return;
+	limit.rlim_cur = limit.rlim_cur < limit.rlim_max / 2 ? limit.rlim_cur * 2 : limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 /* Descriptors have smaller numbers. */

@@ -19,6 +19,9 @@ ssize_t fd_writev(int fd, const struct iovec *iov, int count);
 ssize_t fd_writev_quietly(int fd, const struct iovec *iov, int count);
 /* A copy with a number of at least 3, close-on-exec. -1: errno. */
 int fd_dup_high(int fd);
+/* Raises what this process is allowed, as far as it may, when few numbers are left. What it starts
+ * then is allowed as many. */
+void fd_allow_more(void);
 /* Has the number stand for what fd is, close-on-exec; what it stood for is closed. 0 or -1, errno. */
 int fd_replace(int number, int fd);
 /* The same as fd_dup_high, in exchange for fd; -1 stays -1. */

@@ -116,6 +116,8 @@ static int run_command(struct connection *connection, struct launched *ret, mito
 	int r = connection->method->command(&connection->options, connection->context->path,
 					    &command, error);
 
+	if (r == 0 && connection->router->id != 0)
+		fd_allow_more(); /* hundreds may be started here, and no program knows of it */
 	if (r == 0)
 		r = launch(&connection->router->launcher, &command, connection->options.environment,
 			   ret, error);

@@ -34,7 +34,7 @@ class SlowLine:
     def __init__(self, address, delay):
         self.address, self.delay = address, delay
         self.bytes_up = self.bytes_down = 0
-        self.round_trips = 0  # of the connection that needed most
+        self.latest = None  # the flow down of the connection that was made last
         self.connections = 0
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
@@ -47,6 +47,11 @@ class SlowLine:
         self.sockets = set()
         self.thread = threading.Thread(target=self.loop)
         self.thread.start()
+
+    @property
+    def round_trips(self):
+        """Of the latest connection, up to now."""
+        return self.latest.level if self.latest else 0
 
     def close(self):
         self.waker.close()
@@ -81,6 +86,7 @@ class SlowLine:
         self.connections += 1
         up, down = Flow(client, server, True), Flow(server, client, False)
         up.back, down.back = down, up
+        self.latest = down
         for flow in (up, down):
             flow.source.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.sockets.add(flow.source)
@@ -104,7 +110,6 @@ class SlowLine:
             self.bytes_up += len(data)
         else:
             self.bytes_down += len(data)
-            self.round_trips = max(self.round_trips, level)
         try:
             if data:
                 flow.sink.setblocking(True)

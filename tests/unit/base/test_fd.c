@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -281,6 +282,29 @@ static void ours_are_blanked_and_closed(void **state)
 	assert_int_equal(status, 0);
 }
 
+static void more_are_allowed_when_few_are_left(void **state)
+{
+	struct rlimit limit = {100, 150}, now;
+	int fds[80], status;
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0) { /* what may be at most is lowered for good */
+		setrlimit(RLIMIT_NOFILE, &limit);
+		fd_allow_more();
+		getrlimit(RLIMIT_NOFILE, &now);
+		if (now.rlim_cur != 100)
+			_exit(1);
+		for (int i = 0; i < 80; i++)
+			fds[i] = dup(0);
+		fd_allow_more();
+		getrlimit(RLIMIT_NOFILE, &now);
+		_exit(fds[79] >= 0 && now.rlim_cur == 150 && now.rlim_max == 150 ? 0 : 2);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -290,6 +314,7 @@ int main(void)
 		cmocka_unit_test(numbers_are_at_least_three),
 		cmocka_unit_test(failures_are_told),
 		cmocka_unit_test(made_nonblocking),
+		cmocka_unit_test(more_are_allowed_when_few_are_left),
 		cmocka_unit_test(all_from_a_number_on_are_closed),
 		cmocka_unit_test(all_but_one_are_blanked),
 		cmocka_unit_test(ours_are_blanked_and_closed),
