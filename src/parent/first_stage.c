@@ -64,9 +64,9 @@ static const char with_perl[] =
 	"sub cut_short{print \"" FAILED " " CUT_SHORT "\\n\";exit 1}"
 	"-e \"/proc/self/fd\"||go_on(\"there is no /proc\");"
 	"$c||go_on(\"not known for $u\");"
-	/* 16 is MFD_EXEC, which old kernels do not know and new ones can insist on. */
+	/* 16 is MFD_EXEC, which old kernels do not know: EINVAL. New ones can insist on it, or refuse it. */
 	"$f=syscall $c+0,$t,16;"
-	"$f<0&&($f=syscall $c+0,$t,0);"
+	"$f<0&&$!==22&&($f=syscall $c+0,$t,0);"
 	"$f<0&&go_on($!);"
 	"open M,\">&=$f\";"
 	"$s=<STDIN>;"
@@ -145,7 +145,7 @@ static const char has_perl[] =
 	"try:\\n" \
 	" l=ctypes.CDLL(None,use_errno=True)\\n" \
 	" f=l.syscall(int(c),b\"mitogen\",16)\\n" \
-	" if f<0:f=l.syscall(int(c),b\"mitogen\",0)\\n" \
+	" if f<0 and ctypes.get_errno()==22:f=l.syscall(int(c),b\"mitogen\",0)\\n" \
 	" if f<0:raise OSError(0,os.strerror(ctypes.get_errno()))\\n" \
 	" m=int(n)\\n" \
 	" a,n=\"1\",a\\n" \

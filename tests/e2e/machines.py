@@ -22,6 +22,7 @@ SOURCES = ("base/escape", "base/random", "base/sys", "module/platform", "parent/
 HOME, XDG, TMPDIR, TOOLS = "/mnt", "/media", "/srv", "/opt"
 NOBODY, SOMEBODY = 65534, 54321
 PLACES = (XDG, "/dev/shm", "/run", TMPDIR, "/tmp", "/var/tmp", HOME)  # in the order of the script
+MEMFD_NOEXEC = "/proc/sys/vm/memfd_noexec"
 KINDS = {
     "good": "",
     "read-only": ",ro",
@@ -74,7 +75,7 @@ def words(build_dir, tmp_path_factory):
 
 
 class Machine:
-    """places: kinds of those that are not good; without: of perl, python, proc; sh: what runs as that;
+    """places: kinds of those that are not good; without: of perl, python, proc, memfd; sh: what runs as that;
     busybox: there are no other tools; programs: more of them, names to scripts."""
 
     def __init__(self, places=None, without=(), sh=None, busybox=False, programs=None, uid=NOBODY):
@@ -110,6 +111,8 @@ class Machine:
         for name in {"perl", "python"} & self.without:
             for path in {os.path.realpath(path) for path in glob(f"/usr/bin/{name}*")}:
                 yield f"mount --bind /dev/null {path}"
+        if "memfd" in self.without:  # that can be executed
+            yield f"echo 2 >{MEMFD_NOEXEC}"
         if "proc" in self.without:
             yield "mount -t tmpfs -o ro none /proc"
 
@@ -139,7 +142,11 @@ class Machine:
             f"find {' '.join(PLACES)} -name '.mitogen-*' -printf 'LEFT %s %p\\n' >&2",
             "echo ENDED $status >&2",
         ]
-        return [*as_root.PREFIX, "unshare", "--mount", "sh", "-c", "\n".join(leader)]
+        # that setting is one of a namespace of processes
+        namespaces = ["--mount"]
+        if "memfd" in self.without:
+            namespaces += ["--pid", "--fork", "--mount-proc"]
+        return [*as_root.PREFIX, "unshare", *namespaces, "sh", "-c", "\n".join(leader)]
 
 
 def name_of(pid):

@@ -6,10 +6,11 @@ import shlex
 import shutil
 import signal
 import subprocess
+from pathlib import Path
 
 import as_root
 import pytest
-from machines import HOME, KINDS, PLACES, TMPDIR, XDG, Machine, Stage, arguments_of
+from machines import HOME, KINDS, MEMFD_NOEXEC, PLACES, TMPDIR, XDG, Machine, Stage, arguments_of
 from machines import words  # noqa: F401 a fixture
 from run_tools import status_field
 
@@ -237,8 +238,20 @@ def test_places_that_are_not_set_or_not_there(stage, words):
     assert line.count(f"{HOME}: ") == 1  # it is where it runs, too
 
 
-def test_memfd_that_the_kernel_refuses(stage, words):
-    """An architecture for which perl and python do not know what to call."""
+@pytest.mark.parametrize("without", [[], ["perl"]])
+def test_memfd_that_the_kernel_refuses(stage, without):
+    if not Path(MEMFD_NOEXEC).exists():
+        pytest.skip("this kernel cannot refuse them")
+    places = {XDG: "noexec", "/dev/shm": "noexec"}
+    first = stage(Machine(places=places, without=["memfd", *without]))
+    assert first.boot() == READY
+    assert first.program().startswith(f"{TMPDIR}/.mitogen-")
+    first.end()
+    assert first.left == []
+    assert not any(line.startswith("MITO002") for line in first.heard)
+
+
+def test_architecture_whose_memfds_are_not_known(stage, words):
     machine = Machine(programs={"uname": "#!/bin/sh\necho Linux unheard\n"})
     first = stage(machine)
     first.give(words.script + words.with_header(words.packed, "gzip", "other"))
