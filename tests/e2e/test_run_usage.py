@@ -262,6 +262,36 @@ def test_man_pages_name_the_options_of_the_help(run):
     assert set(COMMANDS) <= set(listed)
 
 
+PAGES = ROOT / "docs/methods"
+METHODS = ("local", "fork", "ssh", "sudo", "su", "doas")
+
+
+def keys_of(run, method):
+    result = run("help", method)
+    assert (result.returncode, result.stderr) == (0, b"")
+    return re.findall(r"^  (\w+)=\S+ +\S", result.stdout.decode(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_help_of_a_method(run, method):
+    """It names what a hop of it may have: all of that is accepted, and a password is not."""
+    keys = keys_of(run, method)
+    assert {"name", "connect_timeout", "timeout", "fork_server"} <= set(keys)
+    for key in ("password", *keys):
+        complaint = run("run", f"{method},{key}=", "--", "true").stderr.decode()
+        assert ("others can read it" in complaint) == (key == "password" and "username" in keys)
+        assert ("has no key" in complaint) == (key not in keys and "username" not in keys)
+
+
+@pytest.mark.parametrize("page", sorted(path.stem for path in PAGES.glob("*.md")))
+def test_pages_name_the_options_of_their_methods(run, page):
+    if page not in METHODS:
+        return  # no method that connects
+    text = (PAGES / f"{page}.md").read_text()
+    for key in keys_of(run, page):
+        assert key == "timeout" or re.search(rf"`{key}(_ms)?`", text), key
+
+
 def examples():
     for page in sorted(MAN.glob("*.1")):
         section = page.read_text().split(".Sh EXAMPLES")[1].split(".Sh")[0]
