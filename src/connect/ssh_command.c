@@ -349,7 +349,11 @@ int ssh_command(const struct connect_options *options, const char *context_path,
 		arguments_clear(&arguments);
 		return r;
 	}
-	ret->terminal = own->password ? LAUNCH_TERMINAL : LAUNCH_NO_TERMINAL;
+	if (own->password) {
+		ret->terminal = LAUNCH_TERMINAL;
+		ret->variable = launch_variable("SSH_ASKPASS_REQUIRE", "never"); /* but there */
+		arguments.has_failed |= !ret->variable;
+	}
 	ret->title = make_title(options);
 	return arguments_command(&arguments, options->environment, ret, err);
 }

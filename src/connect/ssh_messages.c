@@ -79,8 +79,8 @@ static enum prompt recognize(const char *text)
 {
 	if (begins(text, FOR_KEY))
 		return ends(text + strlen(FOR_KEY), FOR_KEY_END) ? PROMPT_PASSPHRASE : PROMPT_NONE;
-	if (strstr(text, "(yes/no"))
-		return ends(text, "? ") ? PROMPT_HOST_KEY : PROMPT_NONE;
+	if (strstr(text, "(yes/no") && ends(text, "? "))
+		return PROMPT_HOST_KEY;
 	if (begins(text, "Enter ") && ends(text, "'s old password: "))
 		return PROMPT_NEW_PASSWORD;
 	if (begins(text, "Enter ") && ends(text, "'s new password: "))
@@ -339,7 +339,9 @@ static void explain_refusal(const ssh_options *own, const char *methods, const c
 		      "identity_file";
 	else
 		why = "the server took no key of ours: is the public one in authorized_keys there?";
-	snprintf(text, sizeof(text), "permission denied: %s%s", why, hint ? hint->text : "");
+	snprintf(text, sizeof(text), "permission denied%s: %s%s",
+		 own->proxy_jump ? ", by it or by a host on the way" : "", why,
+		 hint ? hint->text : "");
 	set(err, MITOGEN_ERR_AUTH, own, text);
 }
 

@@ -78,13 +78,24 @@ class Logins:
             *(self.mitogen, "run", *options, target, "--", *(command or ("id", "-un"))),
         ]
 
-    def to(self, server, account, *command, config=(), options=(), password=None, **own):
+    def to(
+        self,
+        server,
+        account,
+        *command,
+        config=(),
+        options=(),
+        environment=(),
+        password=None,
+        **own,
+    ):
         """Runs it there."""
         if password is not None:
             (self.directory / "password").write_text(f"{password}\n")
             (self.directory / "password").chmod(0o600)
             options = [*options, "--password-file", self.directory / "password"]
-        return self.run(self.target(server, account, config, **own), *command, options=options)
+        target = self.target(server, account, config, **own)
+        return self.run(target, *command, options=options, **dict(environment))
 
     def tool(self, script):
         """A program to be run in the client's place, or around it."""

@@ -83,6 +83,18 @@ def test_m4_a_password_for_dropbear(logins, servers, account):
     succeeded(done, account)
 
 
+def test_m4_a_password_without_a_window_for_it(logins, servers, account):
+    server = servers.openssh(**PASSWORD)
+    logins.knows(server)
+    asks = logins.tool("echo $0 >$HERE/asked; exit 1")
+    environment = {"SSH_ASKPASS": asks, "SSH_ASKPASS_REQUIRE": "force", "DISPLAY": ":0"}
+    done = logins.to(
+        server, account, identity_file=None, password=account.password, environment=environment
+    )
+    succeeded(done, account)
+    assert not (logins.directory / "asked").exists()
+
+
 def test_m4_a_key_with_a_passphrase(logins, openssh, account, tmp_path):
     secret = KeyPair(tmp_path / "secret", "some words")
     account.authorize(secret.public)

@@ -104,6 +104,7 @@ static void other_questions_have_no_answer(void **state)
 {
 	(void)state;
 	fails("(alice@web1) Verification code: ", "\"(alice@web1) Verification code: \"");
+	fails("Accept updated hostkeys? (yes/no): ", "for which there is no answer");
 	fails("Enter PIN for ED25519-SK key /k: ", "for which there is no answer");
 	fails("(alice@web1) New password: ", "has expired");
 	fails("Enter alice@web1's old password: ", "has expired");
@@ -244,6 +245,9 @@ static void refusals_of_old_and_new_versions_M7(void **state)
 		  "Warning: Identity file /k not accessible: No such file or directory. | "
 		  "alice@web1: Permission denied (publickey).",
 		  MITOGEN_ERR_AUTH, "there is no such identity_file");
+	own.proxy_jump = "bastion";
+	ends_with(255, "alice@bastion: Permission denied (publickey).", MITOGEN_ERR_AUTH,
+		  "web1: permission denied, by it or by a host on the way: ");
 	/* a shell that may not change to its home says this, too */
 	ends_with(255, "sh: cd: Permission denied", MITOGEN_ERR_CONNECT, "ssh exited");
 }
