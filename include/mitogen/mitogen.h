@@ -233,6 +233,10 @@ const char *mitogen_context_name(mitogen_context context, char *buffer, size_t s
 mitogen_context mitogen_context_within(mitogen_context context, int timeout_ms);
 /* Waits until it is connected or has failed. */
 int mitogen_context_wait(mitogen_context context, mitogen_error *err);
+/* One message with this tag comes to receiver when the context is lost, at once if it has been: reading it
+ * gives why. */
+int mitogen_context_watch(mitogen_context context, mitogen_receiver receiver, void *tag,
+			  mitogen_error *err);
 /* Ends it and what is below it: asks, waits, then kills. Returns when it is gone. */
 int mitogen_context_shutdown(mitogen_context context, mitogen_error *err);
 /* Lets go of a context that this process has started, with what is below it; returns when it has let go

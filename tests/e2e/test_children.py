@@ -77,6 +77,7 @@ def test_a_failure_after_the_reply_is_logged(scenario):
         "aborts",
         "segfaults",
         "killed_idle",
+        "watched",
         "killed_in_call",
         "killed_with_1000_calls",
         "killed_with_threads_waiting",

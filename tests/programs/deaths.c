@@ -121,6 +121,36 @@ static void killed_idle(void)
 		       "local.1: add: the context was lost: its process was killed by SIGKILL");
 }
 
+/* Whoever wants to know is told once, be it before or afterwards. */
+static void watched(void)
+{
+	mitogen_receiver receiver = mitogen_receiver_new(router, &err), closed;
+	mitogen_context child = new_child(router, &err);
+	MITOGEN_AUTO(message, m);
+	int tags[3];
+
+	EXPECT_OK(mitogen_context_watch(child, receiver, &tags[0], &err));
+	EXPECT_OK(mitogen_context_watch(child, receiver, &tags[1], &err));
+	EXPECT(kill(pid_of(child), SIGKILL) == 0);
+	for (int i = 0; i < 3; i++) {
+		if (i == 2)
+			EXPECT_OK(mitogen_context_watch(child, receiver, &tags[i], &err));
+		EXPECT(mitogen_receiver_get(receiver, &m, MITOGEN_FOREVER, &err) == 1);
+		EXPECT(mitogen_message_tag(m) == &tags[i]);
+		EXPECT_FAILURE(mitogen_read(m, &err), MITOGEN_ERR_LOST,
+			       "local.1: the context was lost: ");
+	}
+	EXPECT(mitogen_receiver_get(receiver, &m, 0, &err) == 0);
+	closed = mitogen_receiver_new(router, &err);
+	child = new_child(router, &err);
+	EXPECT_OK(mitogen_context_watch(child, closed, NULL, &err));
+	mitogen_receiver_close(closed);
+	EXPECT_FAILURE(mitogen_context_watch(child, closed, NULL, &err), MITOGEN_ERR_CLOSED,
+		       "the receiver is closed");
+	EXPECT_OK(mitogen_context_shutdown(child, &err)); /* which nobody hears of */
+	EXPECT_OK(mitogen_context_watch(new_child(router, &err), receiver, NULL, &err));
+}
+
 static void killed_in_call(void)
 {
 	mitogen_context child = new_child(router, &err, .name = "victim");
@@ -303,6 +333,7 @@ int main(int argc, char **argv)
 		{"aborts", aborts},
 		{"segfaults", segfaults},
 		{"killed_idle", killed_idle},
+		{"watched", watched},
 		{"killed_in_call", killed_in_call},
 		{"killed_with_1000_calls", killed_with_1000_calls},
 		{"killed_with_threads_waiting", killed_with_threads_waiting},

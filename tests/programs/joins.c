@@ -453,12 +453,14 @@ static void say_ready(void)
 static int call_in_vain(void)
 {
 	mitogen_receiver receiver = mitogen_receiver_new(router, &err);
+	mitogen_receiver watch = mitogen_receiver_new(router, &err);
 	MITOGEN_AUTO(message, hangs);
 	MITOGEN_AUTO(message, m);
 	mitogen_context own = mitogen_local(router, &err);
-	int r;
+	int r, tag;
 
 	expect_works(own);
+	EXPECT_OK(mitogen_context_watch(mitogen_parent(router), watch, &tag, &err));
 	EXPECT_OK(mitogen_call_async(child, hang, receiver, NULL, &err,
 				     mitogen_receiver_sender(receiver, &err)));
 	EXPECT(mitogen_receiver_get(receiver, &hangs, MITOGEN_FOREVER, &err) == 1);
@@ -466,6 +468,8 @@ static int call_in_vain(void)
 	say_ready();
 	EXPECT(mitogen_receiver_get(receiver, &m, MITOGEN_FOREVER, &err) == 1);
 	r = mitogen_read(m, &err);
+	EXPECT(mitogen_receiver_get(watch, &m, MITOGEN_FOREVER, &err) == 1);
+	EXPECT(mitogen_message_tag(m) == &tag && mitogen_read(m, &err) == r);
 	expect_works(own); /* we go on */
 	EXPECT(mitogen_parent(router).ref == 0);
 	return r;
