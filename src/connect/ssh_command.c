@@ -355,5 +355,6 @@ int ssh_command(const struct connect_options *options, const char *context_path,
 		arguments.has_failed |= !ret->variable;
 	}
 	ret->title = make_title(options);
+	arguments.has_failed |= !ret->title;
 	return arguments_command(&arguments, options->environment, ret, err);
 }

@@ -284,6 +284,42 @@ static void the_process_there_tells_whose_it_is_M20(void **state)
 	assert_string_equal(command.title, "job");
 }
 
+static struct sys original;
+static int allocations; /* until one fails */
+
+static void *failing_malloc(size_t size)
+{
+	return allocations-- == 0 ? NULL : original.malloc(size);
+}
+
+static void *failing_realloc(void *p, size_t size)
+{
+	return allocations-- == 0 ? NULL : original.realloc(p, size);
+}
+
+static void without_memory_nothing_is_half_done(void **state)
+{
+	int failed = 0, r;
+
+	(void)state;
+	original = sys;
+	do {
+		allocations = failed;
+		sys.malloc = failing_malloc;
+		sys.realloc = failing_realloc;
+		r = make(&(mitogen_ssh_options){.hostname = "web1",
+						.password = "secret",
+						.identity_file = "~/key",
+						.proxy_jump = "a,b"});
+		sys = original;
+		failed += r < 0;
+		assert_true(r == 0 || r == MITOGEN_ERR_MEMORY || r == MITOGEN_ERR_SYSTEM);
+		assert_true((r == 0) == (command.argv != NULL));
+	} while (r < 0);
+	assert_true(failed > 60);
+	assert_non_null(command.title);
+}
+
 static void a_missing_client_is_named(void **state)
 {
 	(void)state;
@@ -308,6 +344,7 @@ int main(void)
 		cmocka_unit_test_teardown(accounts_of_domains, clear),
 		cmocka_unit_test_teardown(what_a_shell_could_see_is_no_name, clear),
 		cmocka_unit_test_teardown(the_process_there_tells_whose_it_is_M20, clear),
+		cmocka_unit_test_teardown(without_memory_nothing_is_half_done, clear),
 		cmocka_unit_test_teardown(a_missing_client_is_named, clear),
 	};
 
