@@ -94,6 +94,7 @@ typedef struct mitogen_doas_options {
 } mitogen_doas_options;
 
 typedef struct mitogen_option_info { /* about an option, as mitogen_option_at has it */
+	size_t size;                 /* sizeof(mitogen_option_info), set by who asks */
 	const char *name;            /* "port" */
 	const char *value;           /* how to call what is given for it: "NUMBER" */
 	const char *help;            /* a line: what it is for */

@@ -215,7 +215,7 @@ mitogen_context mitogen_connect_with(mitogen_context via, const char *method,
 int mitogen_connect_check(const char *method, const char *const *options, mitogen_error *err);
 int mitogen_option_check(const char *method, const char *option, mitogen_error *err);
 /* All methods, and all options of one, by numbers from 0 on, for programs that tell people of them: NULL
- * and false behind the last, and for a method that there is not. */
+ * and false behind the last, and for a method that there is not. ret->size is set by the caller. */
 const char *mitogen_method_at(size_t index);
 bool mitogen_option_at(const char *method, size_t index, mitogen_option_info *ret);
 

@@ -314,10 +314,12 @@ bool mitogen_option_at(const char *name, size_t index, mitogen_option_info *ret)
 {
 	const struct connect_method *method = connect_find(name, strlen(name));
 	const struct method_option *option = method ? option_at(method, index) : NULL;
+	mitogen_option_info info;
 
 	if (!option)
 		return false;
-	*ret = (mitogen_option_info){
+	info = (mitogen_option_info){
+		.size = ret->size,
 		.name = option->name,
 		.value = method_option_value(option),
 		.help = option->help,
@@ -326,5 +328,6 @@ bool mitogen_option_at(const char *name, size_t index, mitogen_option_info *ret)
 		.is_secret = option->kind == OPTION_SECRET,
 		.is_needed = option->is_needed,
 	};
+	memcpy(ret, &info, ret->size < sizeof(info) ? ret->size : sizeof(info));
 	return true;
 }

@@ -68,7 +68,7 @@ static int complain_key(const struct hop_parser *parser, const char *at, const c
 {
 	const char *names[NAMES_MAX + 1] = {NULL}, *meant;
 	char list[1000] = "", quote[UTF8_QUOTE_SIZE];
-	mitogen_option_info info;
+	mitogen_option_info info = {.size = sizeof(info)};
 
 	for (size_t i = 0; i < NAMES_MAX && mitogen_option_at(method, i, &info); i++) {
 		size_t used = strlen(list);
@@ -154,7 +154,7 @@ static bool find_option(const char *method, const char *key, mitogen_option_info
 
 static bool has_option(const char *method, const char *key)
 {
-	mitogen_option_info ignored;
+	mitogen_option_info ignored = {.size = sizeof(ignored)};
 
 	return find_option(method, key, &ignored);
 }
@@ -236,7 +236,7 @@ static int parse_pair(struct hop_parser *parser, struct hop *hop)
 {
 	const char *start = parser->at;
 	char *word = take_word(parser, "=,/", NULL);
-	mitogen_option_info info;
+	mitogen_option_info info = {.size = sizeof(info)};
 	bool is_known;
 	char *value;
 	int r = 0;
@@ -497,7 +497,7 @@ mitogen_context hop_connect(struct hop *hop, mitogen_router router, mitogen_erro
 
 bool hop_print_keys(const char *method)
 {
-	mitogen_option_info info;
+	mitogen_option_info info = {.size = sizeof(info)};
 
 	if (!find_method(method))
 		return false;

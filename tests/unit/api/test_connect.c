@@ -110,7 +110,7 @@ static bool has_option(const char *method, const char *name, mitogen_option_info
 static void methods_and_options_are_listed(void **state)
 {
 	static const char *const methods[] = {"local", "fork", "ssh", "sudo", "su", "doas"};
-	mitogen_option_info info;
+	mitogen_option_info info = {.size = sizeof(info)};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
@@ -132,6 +132,10 @@ static void methods_and_options_are_listed(void **state)
 	assert_true(has_option("ssh", "ssh_args", &info) && info.is_list && !info.is_flag);
 	assert_true(has_option("ssh", "compression", &info) && info.is_flag);
 	assert_false(has_option("fork", "image", &info));
+	info.size = offsetof(mitogen_option_info, help); /* of an older program */
+	info.help = NULL;
+	assert_true(has_option("ssh", "port", &info));
+	assert_null(info.help);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
