@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What tools say, to the methods that run them: whatever it is, the password is the answer at most once for
- * each thing that it can open, ssh gets one at its terminal alone, and no error has it in its text. The
- * first byte selects the method, the second one what it was given; each of the other lines begins with where
- * it comes from.
+ * each thing that it can open, ssh, sudo and doas get one at their terminal alone, and no error has it in its
+ * text. The first byte selects the method, the second one what it was given; each of the other lines begins
+ * with where it comes from.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 	} while (0)
 
 #define PASSWORD "open sesame"
+#define MARKER   "mitogen-0000000000000000 password: " /* how sudo is told to ask here */
 
 enum {
 	IS_COMPLETE = 1,
@@ -46,7 +47,10 @@ static void hear(struct talk *talk, const char *text, size_t size, int flags)
 	case TOOL_NOTHING:
 		break;
 	case TOOL_ASKS:
-		REQUIRE(answer && (line.from_terminal || talk->method != &connect_ssh));
+		REQUIRE(answer && (line.from_terminal || talk->method == &connect_su));
+		REQUIRE(!line.is_complete || talk->method == &connect_ssh);
+		REQUIRE(talk->method != &connect_sudo ||
+			memmem(text, size, MARKER, strlen(MARKER)));
 		talk->given += strcmp(answer, PASSWORD) == 0;
 		break;
 	case TOOL_FAILED:

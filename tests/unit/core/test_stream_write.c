@@ -435,6 +435,34 @@ static void frames_are_held_and_texts_are_not(void **state)
 	assert_int_equal(queued(), 0);
 }
 
+/* What is at its end changes before the frames go. */
+static void held_frames_outlive_a_connection(void **state)
+{
+	struct stream_text text = text_of("text");
+	int fds[2];
+
+	(void)state;
+	received = 0;
+	stream.is_held = true;
+	stream_send(&stream, numbered(2), true);
+	fd_close(peer);
+	stream_say(&stream, &text);
+	pump(&broker);
+	assert_int_equal(ends, 1);
+	assert_int_equal(released, 1);
+	stream_send(&stream, numbered(3), true);
+	stream_disconnect(&stream, &events);
+	assert_int_equal(fd_socketpair(fds), 0);
+	peer = fds[1];
+	fd_set_nonblocking(peer);
+	assert_int_equal(stream_open(&stream, fds[0], fds[0]), 0);
+	stream_let_go(&stream);
+	pump(&broker);
+	receive_some();
+	assert_int_equal(received, 2 * FRAME_HEADER_SIZE + payload_size(2) + payload_size(3));
+	assert_int_equal(ends, 1);
+}
+
 static void texts_of_a_stream_that_closes_are_released(void **state)
 {
 	struct stream_text before = text_of("x"), after = text_of("y");
@@ -505,6 +533,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_broken_stream_has_ended, setup, teardown),
 		cmocka_unit_test_setup_teardown(texts_go_before_frames, setup, teardown),
 		cmocka_unit_test_setup_teardown(frames_are_held_and_texts_are_not, setup, teardown),
+		cmocka_unit_test_setup_teardown(held_frames_outlive_a_connection, setup, teardown),
 		cmocka_unit_test_setup_teardown(texts_of_a_stream_that_closes_are_released, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(messages_to_a_closed_stream_are_dropped, setup,

@@ -3,7 +3,9 @@
  * The way of a context that is reached through a tool: shell scripts are the tool and the first stage,
  * the time is ours.
  */
+#include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "base/error.h"
 #include "base/sys.h"
@@ -11,7 +13,7 @@
 #include "core/forward_log.h"
 #include "module/image_files.h"
 #include "module/images.h"
-#include "parent/connection.h"
+#include "parent/connection_state.h"
 #include "parent/launch.h"
 
 #include "../core/fixture.h"
@@ -32,6 +34,7 @@ static struct router router;
 static struct context *child;
 static struct latch *answers;
 static const char *script;
+static enum launch_terminal terminal; /* what the tool gets at first */
 static int64_t now;
 static int closed;
 static mitogen_error err;
@@ -46,14 +49,13 @@ static int fake_clock(clockid_t clock, struct timespec *ret)
 static int command(const struct connect_options *options, const char *context_path,
 		   struct launch_command *ret, mitogen_error *error)
 {
-	(void)options;
 	(void)error;
 	ret->path = sys_strdup("/bin/sh");
 	ret->argv = sys.calloc(4, sizeof(*ret->argv));
 	ret->argv[0] = sys_strdup(context_path);
 	ret->argv[1] = sys_strdup("-c");
 	ret->argv[2] = sys_strdup(script);
-	ret->terminal = true;
+	ret->terminal = options->on_terminal ? LAUNCH_TERMINAL_AS_INPUT : terminal;
 	return 0;
 }
 
@@ -90,12 +92,18 @@ static void explain(const struct connect_options *options, const char *output, i
 		error_set(error, MITOGEN_ERR_CONNECT, "it hung up");
 }
 
-static const struct connect_method method = {
+static bool wants_terminal(const char *output)
+{
+	return strstr(output, "a terminal, please") != NULL;
+}
+
+static struct connect_method method = {
 	.name = "tool",
 	.has_first_stage = true,
 	.command = command,
 	.listen = listen_to,
 	.explain = explain,
+	.wants_terminal = wants_terminal,
 };
 
 static void on_closed(struct router *of)
@@ -109,6 +117,8 @@ static int setup(void **state)
 	(void)state;
 	now = 1000;
 	closed = 0;
+	terminal = LAUNCH_TERMINAL;
+	method.may_ask_on_streams = false;
 	child = NULL;
 	logged[0] = '\0';
 	log_set(LOG_WARNING, keep_log, NULL);
@@ -225,6 +235,44 @@ static void a_secret_is_typed(void **state)
 	assert_null(strstr(logged, "secret"));
 }
 
+static void asked_on_its_streams_it_is_told_there(void **state)
+{
+	(void)state;
+	terminal = LAUNCH_NO_TERMINAL;
+	method.may_ask_on_streams = true;
+	start("printf 'Password: ' >&2; read -r answer; [ $answer = secret ] || exit 3;" HELLO
+		      TAKE_SCRIPT TAKE_IMAGE READY "echo done >&2;" STAY);
+	pump_until(CONTEXT_READY);
+	pump_until_logged("done\n");
+	assert_null(strstr(logged, "Password")); /* the question is over */
+}
+
+/* What it is told first would be lost, as it was told to whoever has no terminal. */
+#define ON_TERMINAL "[ -t 0 ] || { echo a terminal, please >&2; exit 1; };"
+
+static void run_again_with_a_terminal(void **state)
+{
+	(void)state;
+	terminal = LAUNCH_NO_TERMINAL;
+	method.may_ask_on_streams = true;
+	start(ON_TERMINAL "stty -echo; printf 'Password: ' >&2; read -r answer; stty echo;"
+			  "[ $answer = secret ] || exit 3;" HELLO TAKE_SCRIPT TAKE_IMAGE READY
+			  "head -c 2 >&2; echo >&2; " STAY);
+	pump_until(CONTEXT_READY);
+	pump_until_logged("tool.1: MI\n"); /* what was sent to it meanwhile */
+	assert_null(strstr(logged, "please"));
+}
+
+static void run_again_once(void **state)
+{
+	(void)state;
+	terminal = LAUNCH_NO_TERMINAL;
+	method.may_ask_on_streams = true;
+	start("echo a terminal, please >&2; exit 1");
+	assert_failed(MITOGEN_ERR_CONNECT,
+		      "tool exited with status 1; it printed: a terminal, please");
+}
+
 /* It may be the remote side that prints now. */
 static void nobody_is_answered_who_asks_later(void **state)
 {
@@ -303,6 +351,42 @@ static void time_outs_name_the_stage(void **state)
 	assert_failed(MITOGEN_ERR_TIMEOUT, "tool has not logged in within 500 ms");
 }
 
+/* Until the tool has stopped itself. */
+static void pump_until_stopped(void)
+{
+	const struct connection *connection = child->connection;
+	siginfo_t info;
+
+	while (connection->process.pid == 0)
+		pump_once(&router.broker, -1);
+	assert_int_equal(waitid(P_PID, (id_t)connection->process.pid, &info, WSTOPPED | WNOWAIT),
+			 0);
+	pump(&router.broker);
+}
+
+static void a_question_without_an_answer_is_quoted(void **state)
+{
+	(void)state;
+	start("echo hello >&2; printf 'Token: ' >&2; " HANG);
+	pump_until_stopped();
+	now += 500;
+	assert_failed(MITOGEN_ERR_TIMEOUT,
+		      "tool has not logged in within 500 ms; it printed: hello | Token: ");
+}
+
+static void a_question_where_the_answer_would_be_shown(void **state)
+{
+	(void)state;
+	start("printf 'Password: ' >/dev/tty; " HANG);
+	pump_until_stopped();
+	while (router.broker.timers.count < 2) /* it is looked at again and again */
+		pump_once(&router.broker, -1);
+	now += 500;
+	assert_failed(MITOGEN_ERR_TIMEOUT,
+		      "tool asks for a password on a terminal that would show it, so it got none "
+		      "within 500 ms");
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -313,6 +397,9 @@ int main(void)
 		T(frames_wait_for_the_image),
 		T(a_refused_image_is_said_again),
 		T(a_secret_is_typed),
+		T(asked_on_its_streams_it_is_told_there),
+		T(run_again_with_a_terminal),
+		T(run_again_once),
 		T(nobody_is_answered_who_asks_later),
 		T(the_tool_says_why),
 		T(it_asks_again),
@@ -323,6 +410,8 @@ int main(void)
 		T(nothing_works_there),
 		T(refuses_for_ever),
 		T(time_outs_name_the_stage),
+		T(a_question_without_an_answer_is_quoted),
+		T(a_question_where_the_answer_would_be_shown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
