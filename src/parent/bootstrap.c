@@ -97,6 +97,7 @@ static void have_image(struct image_request *request, struct image *image,
 {
 	struct bootstrap *bootstrap = LIST_OWNER(request, struct bootstrap, request);
 
+	bootstrap->is_fetching = false;
 	if (!image)
 		bootstrap->failed(bootstrap, error);
 	else if (say_image(bootstrap, image) < 0)
@@ -106,6 +107,7 @@ static void have_image(struct image_request *request, struct image *image,
 static void fetch(struct bootstrap *bootstrap, const char *platform)
 {
 	bootstrap->sent = platform;
+	bootstrap->is_fetching = true;
 	images_request(bootstrap->router, platform, &bootstrap->request);
 }
 
@@ -159,6 +161,12 @@ static enum bootstrap_result take_hello(struct bootstrap *bootstrap,
 static enum bootstrap_result take_refusal(struct bootstrap *bootstrap,
 					  const struct first_stage_line *line, mitogen_error *err)
 {
+	if (bootstrap->is_fetching) { /* a request cannot wait twice */
+		error_set(err, MITOGEN_ERR_CONNECT,
+			  "the first stage has refused an image before there was one: %s",
+			  line->reason);
+		return BOOTSTRAP_FAILED;
+	}
 	if (!bootstrap->platform || bootstrap->images >= IMAGES_MAX) {
 		error_set(err, MITOGEN_ERR_CONNECT, "the image cannot run there: %s", line->reason);
 		return BOOTSTRAP_FAILED;

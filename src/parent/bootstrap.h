@@ -29,8 +29,9 @@ struct bootstrap {
 	const char *sent;     /* the platform of the image that was asked for last, or NULL */
 	const char *platform; /* that the target says it is, or NULL: it has not yet */
 	struct image_request request;
-	bool has_begun;  /* the script was said */
-	unsigned images; /* that were said */
+	bool has_begun;   /* the script was said */
+	bool is_fetching; /* an image was asked for, and has not come */
+	unsigned images;  /* that were said */
 	/* No image can be had. */
 	void (*failed)(struct bootstrap *bootstrap, const mitogen_error *error);
 };
