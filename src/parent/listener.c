@@ -123,6 +123,8 @@ static void acceptable(struct source *source, unsigned events)
 	struct listener *listener = LIST_OWNER(source, struct listener, source);
 
 	(void)events;
+	if (listener->is_closed) /* nobody would end who comes now: the router may be closing */
+		return;
 	for (int i = 0; i < BATCH && listener->joiners.arriving < ARRIVING_MAX; i++) {
 		int fd = unix_socket_accept(source->fd);
 

@@ -98,6 +98,25 @@ static void those_that_have_joined_stay(void **state)
 	assert_int_equal(count_residents(), 0);
 }
 
+/* A task has closed the router, and this round of the broker still looks at what came to the socket. */
+static void nobody_comes_in_while_the_router_closes(void **state)
+{
+	uint8_t request[JOIN_REQUEST_MAX];
+	size_t size = join_write_request(request, "late");
+	int fd = connect_to_it();
+	struct poller_ready ready;
+
+	(void)state;
+	assert_int_equal(unix_socket_send(fd, request, size), size);
+	router_close(&master->router, false);
+	assert_int_equal(
+		master->router.broker.ops->wait(master->router.broker.poller, &ready, 1, 0), 1);
+	ready.source->ready(ready.source, ready.events);
+	tree_pump();
+	assert_int_equal(count_residents(), 0);
+	fd_close(fd);
+}
+
 static void they_are_dumped(void **state)
 {
 	int fd = connect_to_it(), arriving = connect_to_it();
@@ -150,6 +169,7 @@ int main(void)
 		TEST(many_at_once),
 		TEST(without_descriptors_it_waits_a_moment),
 		TEST(those_that_have_joined_stay),
+		TEST(nobody_comes_in_while_the_router_closes),
 		TEST(they_are_dumped),
 		TEST(not_at_a_router_that_closes),
 	};
