@@ -65,7 +65,9 @@ enum login_result login_take_line(struct login *login, const char *line, size_t 
 		break;
 	case BOOTSTRAP_GOES_ON:
 		break;
-	case BOOTSTRAP_COMPLETE:
+	case BOOTSTRAP_COMPLETE: /* whether or not it has said hello before */
+		tool_settle(&login->tool);
+		bootstrap_stop(&login->bootstrap);
 		stream_let_go(login->stream);
 		return LOGIN_COMPLETE;
 	case BOOTSTRAP_FAILED:

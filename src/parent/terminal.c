@@ -150,6 +150,11 @@ int terminal_type(struct terminal *terminal, const char *text)
 	return 0;
 }
 
+void terminal_forget_answer(struct terminal *terminal)
+{
+	forget_answer(terminal);
+}
+
 bool terminal_is_waiting(const struct terminal *terminal)
 {
 	return terminal->answer != NULL;

@@ -25,6 +25,8 @@ struct terminal *terminal_open(struct broker *broker, struct pty *pty, terminal_
  * at a time: another text before that replaces it. What was written last, the question, is no part of the
  * next line. 0, or MITOGEN_ERR_MEMORY. */
 int terminal_type(struct terminal *terminal, const char *text);
+/* The text that waits is wiped. */
+void terminal_forget_answer(struct terminal *terminal);
 /* Does it still wait for that? If so, the tool asks where anybody could read the answer. */
 bool terminal_is_waiting(const struct terminal *terminal);
 /* From now on what is written to it, or to a copy of its descriptor, passes as it is. */

@@ -163,6 +163,8 @@ int tool_open(struct tool *tool, struct pty *pty)
 void tool_settle(struct tool *tool)
 {
 	tool->is_done = true;
+	if (tool->terminal)
+		terminal_forget_answer(tool->terminal);
 	if (tool->terminal && tool->login->method->may_ask_on_streams)
 		terminal_set_raw(tool->terminal); /* it is one of the streams */
 }

@@ -29,7 +29,8 @@ void tool_init(struct tool *tool, const struct login *login,
 int tool_open(struct tool *tool, struct pty *pty);
 /* It has written this to its standard error. */
 void tool_hear(struct tool *tool, const char *data, size_t size);
-/* It has logged in: what its terminal shows from now on is forwarded with the rest. */
+/* It has logged in: what its terminal shows from now on is forwarded with the rest. Nobody gets an answer
+ * any more that is not typed yet: who it has logged in may have the terminal now. */
 void tool_settle(struct tool *tool);
 /* Is there an answer that is not given, as everybody could read it on the terminal? */
 bool tool_is_echoing(const struct tool *tool);

@@ -299,6 +299,18 @@ static void raw_from_now_on(void **state)
 	assert_false(settings.c_lflag & (ECHO | ICANON | ISIG));
 }
 
+static void what_is_forgotten_is_not_typed(void **state)
+{
+	(void)state;
+	assert_int_equal(terminal_type(terminal, "secret"), 0);
+	terminal_forget_answer(terminal);
+	assert_false(terminal_is_waiting(terminal));
+	set_echo(false);
+	pump(&broker);
+	assert_false(is_typed());
+	assert_null(broker.timers.first);
+}
+
 static int writes;
 
 /* Every second one writes a byte, the others none. */
@@ -410,6 +422,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(typed_when_the_echo_is_off, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_echoing_terminal_gets_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_last_answer_counts, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_forgotten_is_not_typed, setup, teardown),
 		cmocka_unit_test_setup_teardown(typed_piece_by_piece, setup, teardown),
 		cmocka_unit_test_setup_teardown(wiped_afterwards, setup, teardown),
 		cmocka_unit_test_setup_teardown(without_memory, setup, teardown),
