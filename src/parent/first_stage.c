@@ -219,9 +219,14 @@ static const char without_perl[] =
 
 	/* Is the directory $1 ours, or root's, where nobody else can touch what is ours? */
 	"safe(){ "
-		"[ -O \"$1\" ]&&return;"
+		"o=;"
+		"[ -O \"$1\" ]&&o=1;"
 		"set -- $(ls -ldn \"$1/.\" 2>/dev/null);"
-		"case $1 in d????????[tT]*)[ $3 = 0 ];;*)false;;esac;};"
+		"case $1 in "
+		"d????????[tT]*)[ \"$o\" ]||[ $3 = 0 ];;"
+		"d????w*|d???????w*)false;;"
+		"*)[ \"$o\" ];;"
+		"esac;};"
 
 	/* Tries the directory $1. The shell takes an empty file for a program: 126 is that it may not
 	 * be executed; busybox without /proc fails in another way. */
@@ -230,7 +235,7 @@ static const char without_perl[] =
 		"case \"|$h|\" in *\"|$1|\"*)return;;esac;"
 		"h=\"$h|$1\";"
 		"[ -d \"$1\" ]||{ note \"$1: there is no such directory\";return;};"
-		"safe \"$1\"||{ note \"$1: it is neither ours nor root's and sticky\";return;};"
+		"safe \"$1\"||{ note \"$1: it is neither ours alone nor root's and sticky\";return;};"
 		"f=$1/" BOOTSTRAP_FILE "$r;"
 		"trap '' " SIGNALS ";"
 		"if ! q=$( (umask 77;set -C;: >\"$f\") 2>&1);then "

@@ -29,6 +29,8 @@ KINDS = {
     "noexec": ",noexec",
     "small": ",size=16k",
     "full": ",nr_inodes=1",
+    "the group's": f",mode=770,uid={NOBODY}",
+    "everybody's": f",mode=777,uid={NOBODY}",
     "foreign": f",mode=777,uid={SOMEBODY}",
     "foreign and sticky": f",mode=1777,uid={SOMEBODY}",
 }

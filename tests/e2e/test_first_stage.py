@@ -156,6 +156,16 @@ def test_sh_with_python_alone(stage, shell):
 
 
 @pytest.mark.parametrize("shell", SHELLS)
+def test_sh_where_others_could_replace_the_image(stage, shell):
+    places = {XDG: "the group's", "/dev/shm": "everybody's", TMPDIR: "everybody's"}
+    first = stage(as_sh(shell, without=["perl", "python"], places=places))
+    assert first.boot() == READY
+    assert first.program().startswith("/tmp/.mitogen-")
+    first.end()
+    assert first.left == []
+
+
+@pytest.mark.parametrize("shell", SHELLS)
 def test_sh_says_all_reasons_at_the_end(stage, shell):
     places = {
         XDG: "foreign",
@@ -170,14 +180,14 @@ def test_sh_says_all_reasons_at_the_end(stage, shell):
     assert line.startswith("mito003 ")
     for reason in (
         "memfd through perl: there is no perl",
-        f"{XDG}: it is neither ours nor root's and sticky",
+        f"{XDG}: it is neither ours alone nor root's and sticky",
         "/dev/shm: read-only file system",
-        "/run: it is neither ours nor root's and sticky",
+        "/run: it is neither ours alone nor root's and sticky",
         "memfd through python: there is no python that has ctypes",
         f"{TMPDIR}: programs may not be executed there (noexec)",
         "/tmp: no space left on device",
         "/var/tmp: no space left on device",
-        f"{HOME}: it is neither ours nor root's and sticky",
+        f"{HOME}: it is neither ours alone nor root's and sticky",
     ):
         place, what = reason.split(": ", 1)
         assert re.search(f"{place}: [^;]*{re.escape(what)}", line)
