@@ -66,6 +66,8 @@ static int send_all(const struct request *request, const uint8_t *data, size_t s
 		ssize_t n = unix_socket_send(request->fd, data, size);
 		int r = 0;
 
+		if (n < 0 && errno == EPIPE)
+			return 0; /* what it said before it closed is read next */
 		if (n < 0 && errno == EAGAIN)
 			r = wait_for(request, POLLOUT, err);
 		else if (n < 0 && errno != EINTR)

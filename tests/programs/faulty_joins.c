@@ -16,12 +16,15 @@ static uint32_t child_id;
 static void join(void)
 {
 	mitogen_router router_of_others = mitogen_join(path, &err, .connect_timeout_ms = 2000);
+	mitogen_receiver watch;
 	mitogen_context child, own;
 	int64_t sum = 0;
 
 	if (!works(err.code))
 		return;
+	watch = mitogen_receiver_new(router_of_others, &err);
 	child = mitogen_context_by_id(router_of_others, child_id);
+	works(mitogen_context_watch(mitogen_parent(router_of_others), watch, NULL, &err));
 	if (works(mitogen_call(child, add, &sum, &err, 20, 22)))
 		EXPECT(sum == 42);
 	call_async(router_of_others, child);

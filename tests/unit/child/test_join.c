@@ -27,7 +27,8 @@ static struct { /* what listens at path, in another thread */
 	pthread_t thread;
 	const void *says;
 	size_t size;
-	bool hangs; /* until it is asked to end */
+	bool is_deaf; /* says it before it has heard anything, and closes */
+	bool hangs;   /* until it is asked to end */
 	struct join_request heard;
 } server;
 
@@ -39,7 +40,7 @@ static void *serve(void *unused)
 
 	(void)unused;
 	fd = accept(server.fd, NULL, NULL);
-	n = recv(fd, bytes, sizeof(bytes), 0);
+	n = server.is_deaf ? 0 : recv(fd, bytes, sizeof(bytes), 0);
 	if (n > 0)
 		join_read_request(bytes, (size_t)n, &server.heard);
 	if (server.size > 0 && send(fd, server.says, server.size, MSG_NOSIGNAL) < 0)
@@ -126,6 +127,9 @@ static void it_is_told_why_not(void **state)
 		MITOGEN_ERR_REFUSED);
 	assert_non_null(strstr(err.text, "cannot join the router at /tmp/join-"));
 	assert_non_null(strstr(err.text, "there is no room\\x1b"));
+	server.is_deaf = true;
+	for (int i = 0; i < 100; i++) /* whoever comes first */
+		assert_int_equal(ask(frame, size), MITOGEN_ERR_REFUSED);
 	message_unref(m);
 }
 

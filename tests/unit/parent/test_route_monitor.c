@@ -9,12 +9,13 @@
 /* The master has two children: a, which has b, which has c; and other, which has far. */
 static struct node *a, *b, *c, *other, *far;
 
-#define A_ID     1u
-#define B_ID     2u
-#define C_ID     3u
-#define OTHER_ID 1001u
-#define FAR_ID   1002u
-#define PORT     4711u
+#define A_ID      1u
+#define B_ID      2u
+#define C_ID      3u
+#define OTHER_ID  1001u
+#define FAR_ID    1002u
+#define JOINED_ID 2001u
+#define PORT      4711u
 
 static struct handle ports[NODES_MAX];
 static struct mitogen_message *got;
@@ -664,6 +665,36 @@ static void unidirectional_routing_does_not_trust_children(void **state)
 	latch_unref(latch);
 }
 
+/* Who has joined acts for the master: it may talk to all, and they, but nobody else, may answer. */
+static void unidirectional_routing_lets_pass_who_has_joined(void **state)
+{
+	struct node *joined = tree_add(master, JOINED_ID, 2, "joined");
+	struct node *behind = tree_add(joined, JOINED_ID + 1, 1, "behind");
+
+	(void)state;
+	assert_int_equal(handles_add(&joined->router, &ports[node_count - 2], PORT, &ops, NULL), 0);
+	assert_int_equal(handles_add(&behind->router, &ports[node_count - 1], PORT, &ops, NULL), 0);
+	joined->below.has_joined = true;
+	set_unidirectional();
+	latch = latch_new();
+	call(c, JOINED_ID);
+	assert_failure(latch, MITOGEN_ERR_REFUSED, "routing is unidirectional");
+	talk(joined, c);
+	talk(c, joined);
+	talk(joined, master);
+	call(far, JOINED_ID);
+	assert_failure(latch, MITOGEN_ERR_REFUSED, "routing is unidirectional");
+	call(behind, C_ID);
+	assert_failure(latch, MITOGEN_ERR_REFUSED, "routing is unidirectional");
+	call(c, JOINED_ID + 1);
+	assert_failure(latch, MITOGEN_ERR_REFUSED, "routing is unidirectional");
+	/* they are told of its end */
+	knows(c, JOINED_ID);
+	tree_kill(joined);
+	assert_non_null(loss_at(c, JOINED_ID));
+	latch_unref(latch);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -697,6 +728,7 @@ int main(void)
 		TEST(without_memory_nobody_waits),
 		TEST(unidirectional_routing_refuses_all_but_lines),
 		TEST(unidirectional_routing_lets_lines_pass),
+		TEST(unidirectional_routing_lets_pass_who_has_joined),
 		TEST(unidirectional_routing_does_not_trust_children),
 	};
 
