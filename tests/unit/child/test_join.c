@@ -120,11 +120,10 @@ static void it_is_told_why_not(void **state)
 {
 	struct mitogen_message *m = message_new_dead(MITOGEN_ERR_REFUSED, "there is no room\033");
 	uint8_t frame[200];
+	size_t size = make_frame(frame, FRAME_DEAD, HANDLE_JOIN, m->payload, m->size);
 
 	(void)state;
-	assert_int_equal(
-		ask(frame, make_frame(frame, FRAME_DEAD, HANDLE_JOIN, m->payload, m->size)),
-		MITOGEN_ERR_REFUSED);
+	assert_int_equal(ask(frame, size), MITOGEN_ERR_REFUSED);
 	assert_non_null(strstr(err.text, "cannot join the router at /tmp/join-"));
 	assert_non_null(strstr(err.text, "there is no room\\x1b"));
 	server.is_deaf = true;
