@@ -36,6 +36,13 @@ struct method_option {
 	bool is_needed;
 };
 
+/* An agent is sent over every link, and tells nobody what options are for. */
+#ifdef MITOGEN_AGENT
+#define OPTION_HELP(text) NULL
+#else
+#define OPTION_HELP(text) text
+#endif
+
 /* Makes the struct whose offsets are meant one that all can be said of. */
 #define METHOD_OPTIONS_CHECK(type)                                                                 \
 	_Static_assert(offsetof(type, name) == offsetof(mitogen_local_options, name) &&            \
@@ -47,7 +54,7 @@ struct method_option {
 #define METHOD_OPTION_IMAGE(type)                                                                  \
 	{                                                                                          \
 		.name = "image", .kind = OPTION_TEXT, .offset = offsetof(type, image),             \
-		.value = "FILE", .help = "the program that runs there"                             \
+		.value = "FILE", .help = OPTION_HELP("the program that runs there")                \
 	}
 
 /* What all have. Tables end with a name of NULL; where one is taken, NULL is an empty one. */
