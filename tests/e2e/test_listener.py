@@ -3,6 +3,7 @@ who vanishes, hangs or talks rubbish at any point harms nobody, and nothing is l
 
 import os
 import re
+import signal
 import socket
 import struct
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 
 HEADER = struct.Struct(">2sBBIIIIII")
 CBOR, DEAD = 1, 3
-CONFIG, JOIN = 112, 114
+SHUTDOWN, CONFIG, JOIN = 106, 112, 114
 NOBODY = 65534
 
 
@@ -149,6 +150,33 @@ def await_descriptors(server, count):
     """Until so many are open; who is too late for that fails by the time limit of tests."""
     while server.descriptors() != count:
         pass
+
+
+def test_m23_another_program(serve, scenario):
+    server = serve()
+    for _ in range(3):
+        assert scenario("joins", "joins_another_program", OTHER=server.path) == ""
+    assert server.end() == ""
+
+
+def test_m23_one_that_is_stopped(serve, scenario):
+    """Who has joined is told nothing by a router that stands still, and is told of its end."""
+    server = serve()
+    sock, _ = join(server)
+    os.kill(server.process.pid, signal.SIGSTOP)
+    try:
+        with server.connect() as waiting:  # the kernel connects; nobody answers
+            waiting.sendall(request())
+            waiting.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                waiting.recv(1)
+    finally:
+        os.kill(server.process.pid, signal.SIGCONT)
+    assert server.end() == ""
+    kind, _, handle, _ = receive_frame(sock)
+    assert (kind, handle) == (DEAD, SHUTDOWN)
+    with sock, pytest.raises((EOFError, ConnectionResetError)):
+        receive(sock, 1)
 
 
 def test_m23_one_that_vanishes_at_any_byte(serve):

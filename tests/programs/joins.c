@@ -693,6 +693,18 @@ static void usage(void)
 	mitogen_listener_close(listener);
 }
 
+/* The router at $OTHER is that of another program, whose first child can add. */
+static void joins_another_program(void)
+{
+	mitogen_router other = mitogen_join(getenv("OTHER"), &err);
+
+	EXPECT(other.ref != 0);
+	expect_works(mitogen_context_by_id(other, 1));
+	expect_works(mitogen_local(other, &err));
+	expect_works(mitogen_local(router, &err)); /* the one does not mind the other */
+	mitogen_router_close(other);
+}
+
 /* The router at $OTHER is of another user. */
 static void is_refused(void)
 {
@@ -747,6 +759,7 @@ int main(int argc, char **argv)
 		{"old_sockets", old_sockets},
 		{"default_places", default_places},
 		{"usage", usage},
+		{"joins_another_program", joins_another_program},
 		{"is_refused", is_refused},
 		{"serve", serve},
 		{NULL, NULL},
