@@ -121,12 +121,13 @@ static void close_resident(struct resident *resident, bool urgent)
 void detach_process(struct router *router, struct process *process)
 {
 	pid_t pid = process_release(process);
-	struct detached *detached = pid > 0 ? sys.calloc(1, sizeof(*detached)) : NULL;
+	struct detached *detached;
 
+	if (pid <= 0 || router->closing) /* which would wait for it */
+		return;
+	detached = sys.calloc(1, sizeof(*detached));
 	if (!detached) {
-		if (pid > 0)
-			log_write(LOG_WARNING, "out of memory: process %d will not be reaped",
-				  (int)pid);
+		log_write(LOG_WARNING, "out of memory: process %d will not be reaped", (int)pid);
 		return;
 	}
 	detached->router = router;

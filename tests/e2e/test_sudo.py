@@ -1,6 +1,8 @@
 """Other accounts through the system's sudo: its options, its refusals, what it is typed and when."""
 
+import signal
 import subprocess
+import time
 
 import as_root
 import pytest
@@ -367,8 +369,8 @@ def test_through_two_accounts(run_as, caller, accounts, other):
     assert (result.status, result.output) == (0, f"{other.name}\n"), result.errors
 
 
-@pytest.mark.parametrize("signal", ["KILL", "TERM"])
-def test_killed_while_it_waits_for_a_password(for_all, caller, signal):
+@pytest.mark.parametrize("name", ["KILL", "TERM"])
+def test_killed_while_it_waits_for_a_password(for_all, caller, name):
     """Who waits at a terminal hears that it is hung up."""
     path = fake(caller, "fake", f'printf "$SUDO_PROMPT" >&3; touch ~/asks; {LISTEN}')
     target = hop("sudo", None, sudo_path=path)
@@ -377,7 +379,27 @@ def test_killed_while_it_waits_for_a_password(for_all, caller, signal):
         caller.command(*command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
         wait_until((caller.home / "asks").exists, "the prompt")
-        as_root.run("kill", f"-{signal}", str(process.pid))
+        as_root.run("kill", f"-{name}", str(process.pid))
         process.communicate(timeout=60)
         assert process.returncode != 0
     as_root.run("rm", caller.home / "asks", caller.home / "got")
+
+
+def test_one_that_cannot_be_killed(for_all, caller):
+    """Without a session of PAM, sudo becomes the image, which is root's. The command ends all the same."""
+    caller.sudoers(*WITHOUT, "Defaults:NAME !pam_session,!pam_setcred,!use_pty")
+    command = run_command(for_all, caller, "sudo", ("sh", "-c", "echo $PPID; exec sleep 60"), None)
+    with subprocess.Popen(
+        caller.command(*command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        image = int(process.stdout.readline())
+        as_root.kill(image, signal.SIGSTOP)
+        for _ in range(3):  # the first two are for the program
+            process.send_signal(signal.SIGTERM)
+            time.sleep(0.1)  # two at the same time are one
+        try:
+            _, errors = process.communicate(timeout=30)
+        finally:
+            as_root.kill(image, signal.SIGCONT)
+        assert process.returncode != 0
+        assert b"does not answer" in errors

@@ -202,6 +202,19 @@ static void is_left_alone_when_the_router_ends(void **state)
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
 
+static void keeps_no_router_that_is_closing(void **state)
+{
+	pid_t pid = start_process();
+
+	(void)state;
+	router_close(&pair.master, false);
+	detach_process(&pair.master, &process);
+	assert_true(list_is_empty(&pair.master.residents));
+	assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -213,6 +226,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(is_reaped_when_it_ends, setup, teardown),
 		cmocka_unit_test_setup_teardown(is_left_alone_when_the_router_ends, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(keeps_no_router_that_is_closing, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
