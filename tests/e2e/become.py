@@ -34,10 +34,7 @@ def run_command(for_all, account, target, command, password):
     """The command line that runs `mitogen run` by this account."""
     options = []
     if password is not None:
-        path = account.home / "password"
-        if not path.exists() or as_root.run("cat", path) != f"{password}\n":
-            account.write("password", f"{password}\n", "600")
-        options = ["--password-file", path]
+        options = ["--password-file", account.write("password", f"{password}\n", "600")]
     return [for_all / "mitogen", "run", *options, target, "--", *command]
 
 
