@@ -10,10 +10,10 @@
 #include "cli/say.h"
 
 #define DESCRIPTORS           64 /* of this process itself */
-#define DESCRIPTORS_PER_CHILD 4
+#define DESCRIPTORS_PER_CHILD 6  /* with a terminal, where it may ask for a password */
 
-/* A child takes four; the usual limit is 1024. Agents inherit what is allowed, and programs from them, so
- * it is raised only when that is needed. Whoever has too few after all is told when they run out. */
+/* The usual limit is 1024. Agents inherit what is allowed, and programs from them, so it is raised only when
+ * that is needed. Whoever has too few after all is told when they run out. */
 static void allow_descriptors(int hops)
 {
 	rlim_t needed = DESCRIPTORS + (rlim_t)hops * DESCRIPTORS_PER_CHILD;

@@ -414,3 +414,14 @@ def test_one_that_cannot_be_killed(for_all, caller):
             as_root.kill(image, signal.SIGCONT)
         assert process.returncode != 0
         assert b"does not answer" in errors
+
+
+def test_many_with_a_password(for_all, caller):
+    """Each takes more descriptors than a child without one."""
+    caller.sudoers(*WITH_PASSWORD)
+    targets = [hop("sudo", None, name=f"c{i}") for i in range(45)]
+    command = run_command(for_all, caller, targets[0], ("true",), caller.password)
+    command[-2:-2] = targets[1:]
+    limited = ("sh", "-c", 'ulimit -S -n 256; exec "$@"', "sh", *command)
+    result = caller.run(*limited)
+    assert (result.returncode, result.stderr) == (0, b"")
