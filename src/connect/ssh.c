@@ -107,5 +107,6 @@ const struct connect_method connect_ssh = {
 	.listen = ssh_listen,
 	.explain = ssh_explain,
 	.is_link_failure = ssh_is_link_failure,
+	.keepalive = ssh_keepalive,
 	.is_detail = ssh_is_detail,
 };

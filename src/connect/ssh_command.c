@@ -56,6 +56,16 @@ static int or_default(int value, int fallback)
 	return value ? value : fallback;
 }
 
+int ssh_keepalive(const struct connect_options *options, int *ret_count)
+{
+	const ssh_options *own = options->own;
+
+	if (own->keepalive_enabled == MITOGEN_NO)
+		return 0;
+	*ret_count = or_default(own->keepalive_count, KEEPALIVE_COUNT);
+	return or_default(own->keepalive_interval, KEEPALIVE_INTERVAL) * 1000;
+}
+
 /* Of an option that ssh has twice, the first counts: given says which of these are to come now. */
 static void add_keepalive(struct arguments *arguments, const ssh_options *own, bool given)
 {

@@ -34,6 +34,7 @@ static void come_up(struct connection *connection)
 	connect_options_forget_secrets(connection->method, &connection->options);
 	connect_options_drop_environment(&connection->options);
 	output_forward(&connection->output, connection->context->id);
+	keepalive_start(&connection->keepalive);
 	if (platform)
 		platforms_remember(connection->router, connection->context->target, platform,
 				   strlen(platform));

@@ -79,6 +79,9 @@ struct connect_method {
 			mitogen_error *err);
 	/* Did the tool end so since its own connection broke? NULL: it has none. */
 	bool (*is_link_failure)(int status);
+	/* Milliseconds of silence after which the child is asked whether it is there, and of how many such
+	 * questions may stay without an answer; 0: it is not asked. NULL: the same. */
+	int (*keepalive)(const struct connect_options *options, int *ret_count);
 	/* Is this line, of its standard error at any time, about how the tool works? Then it goes to the log as
 	 * details do. NULL: none is. */
 	bool (*is_detail)(const struct connect_options *options, const char *line, size_t size);

@@ -124,6 +124,7 @@ void connection_lose(struct connection *connection, const mitogen_error *error)
 
 	if (connection->state >= ENDING)
 		return;
+	keepalive_stop(&connection->keepalive);
 	error_set_where(&placed, connection->context->path, NULL);
 	route_monitor_lose(connection->router, &connection->neighbour, &placed);
 	neighbour_close(&connection->neighbour);
@@ -442,6 +443,7 @@ void connection_init_end(struct connection *connection)
 	connection->process.pidfd.fd = -1;
 	connection->shutdown.run = shutdown_task;
 	connection->timer.due = due;
+	keepalive_init(&connection->keepalive);
 	connection->closing.destroy = destroy;
 	connection->resident.close = close_resident;
 	connection->resident.dump = dump_resident;

@@ -7,6 +7,7 @@
 #include "core/router.h"
 #include "parent/connection.h"
 #include "parent/detach.h"
+#include "parent/keepalive.h"
 #include "parent/login.h"
 #include "parent/output.h"
 
@@ -35,6 +36,7 @@ struct connection {
 	struct output output; /* what it prints */
 	struct login *login;  /* NULL: the image is run at once */
 	struct timer timer;   /* of the state */
+	struct keepalive keepalive;
 	struct closing closing;
 	struct mitogen_message *connect_call; /* answered when it is up, or NULL */
 	struct list shutdown_calls;           /* messages, answered at the end */

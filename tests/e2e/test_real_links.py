@@ -162,13 +162,14 @@ def test_killed_master(chain):
     chain.wait_until_gone()
 
 
-def test_a_session_that_is_stopped_is_noticed(chain):
-    """As a link is that is down."""
-    chain.signal("session", signal.SIGSTOP)
+@pytest.mark.parametrize("which", ["ssh", "session", "intermediate"])
+def test_what_is_stopped_is_noticed(chain, which):
+    """As a link is that is down; also where there is a link."""
+    chain.signal(which, signal.SIGSTOP)
     status, error = end_of(chain.command)
     assert status == 4
     assert "the context was lost" in error
-    chain.signal("session", signal.SIGCONT)
+    chain.signal(which, signal.SIGCONT)
     chain.wait_until_gone()
 
 
