@@ -11,8 +11,8 @@ from processes import describe, first_named, name_of
 from run_tools import PATIENCE, status_field, wait_for_death
 from servers import OpenSSH
 
-ALIVE = {"ClientAliveInterval": 1, "ClientAliveCountMax": 1}
-KEEPALIVE = {"keepalive_interval": 1, "keepalive_count": 1}
+ALIVE = {"ClientAliveInterval": 1, "ClientAliveCountMax": 3}
+KEEPALIVE = {"keepalive_interval": 1, "keepalive_count": 2}
 READER = ("--", "sh", "-c", "echo $PPID $$; read x")
 
 
@@ -189,7 +189,7 @@ def test_a_command_ends_whatever_is_stopped(chain, which):
 def test_a_master_that_is_stopped_for_a_while(chain):
     """Longer than anybody waits for keepalives: ssh answers them all the same."""
     chain.signal("master", signal.SIGSTOP)
-    time.sleep(3)
+    time.sleep(5)
     chain.signal("master", signal.SIGCONT)
     chain.command.stdin.write(b"\n")
     assert end_of(chain.command) == (0, "")
