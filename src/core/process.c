@@ -151,6 +151,11 @@ void process_signal(struct process *process, int signal, bool group)
 		process_kill(process->pid, signal, group);
 }
 
+bool process_is_foreign(const struct process *process)
+{
+	return !process->keeper && process->pid > 0 && kill(process->pid, 0) < 0 && errno == EPERM;
+}
+
 static const char *signal_name(int number)
 {
 	static const struct {

@@ -53,6 +53,8 @@ int process_not_made(int number);
 void process_signal(struct process *process, int signal, bool group);
 /* The same for a child of the calling process, not reaped yet. */
 void process_kill(pid_t pid, int signal, bool group);
+/* Is it another account's, which takes no signals from us? */
+bool process_is_foreign(const struct process *process);
 /* In a forked copy of the process, whose children they are not: signals do not reach them any more, and
  * then all of the broker's count as ended. */
 void process_disown_all(struct broker *broker);

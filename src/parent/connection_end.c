@@ -294,8 +294,9 @@ static void end_by_force(struct connection *connection)
 static void kill_process(struct connection *connection)
 {
 	process_signal(&connection->process, SIGKILL, true);
-	connection->was_killed = true;
-	connection_set_timer(connection, KILL_GRACE_MS);
+	connection->hung_up = process_is_foreign(&connection->process);
+	if (connection->hung_up)
+		connection_set_timer(connection, KILL_GRACE_MS);
 }
 
 /* It is somebody else's, and does not heed that we hung up, as when it is stopped. */
@@ -328,7 +329,7 @@ static void due(struct timer *timer)
 		break;
 	case UP: /* was asked to end */
 	case ENDING:
-		if (connection->was_killed)
+		if (connection->hung_up)
 			leave_process(connection);
 		else
 			kill_process(connection);

@@ -44,7 +44,8 @@ struct connection {
 
 	char stream_end[128]; /* why the stream ended; "" for a plain end of file */
 	int status;           /* when the process has ended */
-	bool has_status, is_asked_to_end, was_killed;
+	bool has_status, is_asked_to_end;
+	bool hung_up; /* on a process that we cannot kill */
 };
 
 void connection_set_state(struct connection *connection, enum connection_state state);
