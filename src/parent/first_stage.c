@@ -133,10 +133,16 @@ static const char has_perl[] =
 	"set -- \"$u\" \"$c\" \"$t\" '' 'memfd through perl: there is no perl';"
 	"read -r s&&" READ_AND_RUN;
 
+/* Modules come from where Python has them, not first of all from the directory where it is run: that may be
+ * anybody's, as may what is in it. */
+#define PYTHON_ITS_OWN "sys.path=[x for x in sys.path if x]"
+
 /* Python 2 or 3. Arguments: the script, GO_ON, LC_CTYPE, u, c, t, e, n, z, i. It stands between the ' of a shell and
  * the """ of an exec, since a line cannot hold blocks. */
 #define PYTHON \
-	"import os,sys,signal,zlib,ctypes\\n" \
+	"import sys\\n" \
+	PYTHON_ITS_OWN "\\n" \
+	"import os,signal,zlib,ctypes\\n" \
 	"s,g,l,u,c,t,e,n,z,i=sys.argv[1:]\\n" \
 	/* It has one of its own idea, where there was none. */ \
 	"os.environ.pop(\"LC_CTYPE\",0)\\n" \
@@ -265,7 +271,7 @@ static const char without_perl[] =
 		"try /run;"
 		"[ \"$d\" ]&&[ \"$c\" ]&&"
 		"for y in python3 python python2;do "
-			"$y -c 'import ctypes,zlib' </dev/null 2>/dev/null||continue;"
+			"$y -c 'import sys;" PYTHON_ITS_OWN ";import ctypes,zlib' </dev/null 2>/dev/null||continue;"
 			"want;"
 			"exec $y -c 'exec(\"\"\"" PYTHON "\"\"\")' \"$s\" '" GO_ON "' \"$LC_CTYPE\" \"$u\" \"$c\" \"$t\" \"$e\" \"$n\" \"$z\" \"$i\";"
 		"done;"

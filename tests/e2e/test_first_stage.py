@@ -155,6 +155,18 @@ def test_sh_with_python_alone(stage, shell):
     assert first.left == []
 
 
+def test_python_takes_nothing_from_where_it_is_run(stage):
+    """Which may be a directory of anybody's, while we are another account, or root."""
+    machine = Machine(without=["perl"], places=all_places("noexec"))
+    modules = ("os", "signal", "zlib", "ctypes", "struct")
+    machine.files = {f"{name}.py": "raise SystemExit(3)\n" for name in modules}
+    first = stage(machine)
+    assert first.boot() == READY
+    assert first.program().startswith("/memfd:mitogen")
+    first.end()
+    assert first.left == []
+
+
 @pytest.mark.parametrize("shell", SHELLS)
 def test_sh_where_others_could_replace_the_image(stage, shell):
     places = {XDG: "the group's", "/dev/shm": "everybody's", TMPDIR: "everybody's"}
