@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -56,6 +57,8 @@ static void requested(struct router *router, struct handle *handle, struct mitog
 		answer = make_answer();
 	if (answer) {
 		is_agreed = true;
+		signal(SIGHUP,
+		       SIG_IGN); /* the parent's terminal, which a tool may have got from it, goes with it */
 		answer->header.handle = m->header.reply_to;
 		router_send_behind(router, router->parent, answer, NULL);
 	} else {

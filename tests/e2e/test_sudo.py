@@ -1,5 +1,6 @@
 """Other accounts through the system's sudo: its options, its refusals, what it is typed and when."""
 
+import shutil
 import signal
 import subprocess
 import time
@@ -369,6 +370,19 @@ def test_through_two_accounts(run_as, caller, accounts, other):
     target = f"{hop('sudo', between)}/{hop('sudo', other)}"
     result = run_as(caller, target, "id", "-un", password=caller.password)
     assert (result.status, result.output) == (0, f"{other.name}\n"), result.errors
+
+
+def test_a_context_that_is_let_go(for_all, program, caller):
+    """It goes on when the terminal of its sudo is hung up."""
+    caller.sudoers(*WITH_PASSWORD)
+    path = for_all / "detached"
+    shutil.copy(program("detached"), path)
+    directory = caller.directory("detached", "700")
+    options = f"username={caller.name}\npassword={caller.password}"
+    command = caller.command(path, "goes_on", directory, METHOD="sudo", METHOD_OPTIONS=options)
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+    as_root.run("rm", "-rf", directory)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def pid_of_command(pid):

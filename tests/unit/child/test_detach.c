@@ -2,6 +2,7 @@
 /* What a child does when it is to let go. In this order: once it has agreed, it stays so. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -160,6 +161,17 @@ static void answers_behind_all_that_it_has_sent(void **state)
 }
 
 /* Its parent reads no more what it prints, the last of it without a newline. */
+/* With its parent may go the terminal of the tool that started it. */
+static void does_not_hear_terminals_hang_up(void **state)
+{
+	(void)state;
+	ask();
+	pair_pump();
+	assert_true(detach_is_agreed());
+	raise(SIGHUP);
+	signal(SIGHUP, SIG_DFL);
+}
+
 static void prints_nowhere(void **state)
 {
 	int pipes[2], silent;
@@ -192,6 +204,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(without_memory, setup, teardown),
 		cmocka_unit_test_setup_teardown(answers_behind_all_that_it_has_sent, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(does_not_hear_terminals_hang_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(prints_nowhere, setup, teardown),
 	};
 
