@@ -66,6 +66,7 @@ static void a_call_with_a_secret_has_a_port_of_its_own(void **state)
 	struct call_target target = {.latch = latch, .deadline = CLOCK_NEVER};
 	struct handle secret_port = {.ops = &ops};
 	struct mitogen_writer w;
+	uint32_t handle;
 	int error;
 
 	(void)state;
@@ -75,12 +76,14 @@ static void a_call_with_a_secret_has_a_port_of_its_own(void **state)
 	writer_secret(&w, "x", 1);
 	call_write_tail(&w);
 	assert_int_equal(call_start(&pair.master, pair.child_context,
-				    message_from_writer(&w, &error), "load", &target, false, NULL),
+				    message_from_writer(&w, &error), "load", &target, false,
+				    &handle),
 			 0);
 	pair_pump();
 	assert_non_null(request);
 	assert_int_equal(request->header.handle, HANDLE_CALL_SECRET);
 	assert_true(request->is_secret);
+	call_cancel(&pair.master, handle);
 	handles_remove(&pair.child, &secret_port);
 }
 
