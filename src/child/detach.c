@@ -57,8 +57,8 @@ static void requested(struct router *router, struct handle *handle, struct mitog
 		answer = make_answer();
 	if (answer) {
 		is_agreed = true;
-		signal(SIGHUP,
-		       SIG_IGN); /* the parent's terminal, which a tool may have got from it, goes with it */
+		/* a tool may have got us a terminal of the parent's */
+		signal(SIGHUP, SIG_IGN);
 		answer->header.handle = m->header.reply_to;
 		router_send_behind(router, router->parent, answer, NULL);
 	} else {
