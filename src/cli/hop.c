@@ -397,8 +397,10 @@ static char *make_name(const char *start, const char *end)
 		if (*start == '/')
 			name[size - 1] = '_';
 	}
-	while (size > NAME_MAX_SIZE || ((unsigned char)name[size] & 0xc0) == 0x80)
-		size--;
+	if (size > NAME_MAX_SIZE)
+		size = NAME_MAX_SIZE;
+	for (int i = 0; i < 3 && size > 0 && ((unsigned char)name[size] & 0xc0) == 0x80; i++)
+		size--; /* not within a character */
 	name[size] = '\0';
 	return name;
 }

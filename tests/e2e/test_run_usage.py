@@ -179,8 +179,9 @@ def test_name_that_is_not_utf8(run, command, name):
     assert result.stderr.endswith(b"a name is UTF-8\n")
 
 
-def test_host_that_is_not_utf8(run):
-    result = run("tree", os.fsdecode(b"local/web\xff1"))
+@pytest.mark.parametrize("host", [b"web\xff1", b"web" + 300 * b"\x80", 300 * b"\x80"])
+def test_host_that_is_not_utf8(run, host):
+    result = run("tree", os.fsdecode(b"local/" + host))
     assert (result.returncode, result.stdout) == (2, b"")
     assert b"hop 2, character 7: what is no UTF-8 needs another name: add name=NAME" in result.stderr
 
