@@ -4,3 +4,5 @@
 
 /* A path that executes this very program, even if its file was replaced. */
 const char *self_path(void);
+/* Its file was deleted: somebody else may have made another one of that name. */
+void self_set_gone(void);

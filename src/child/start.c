@@ -14,6 +14,7 @@
 #include "base/environment.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/self.h"
 #include "base/sys.h"
 #include "child/config.h"
 #include "child/detach.h"
@@ -53,6 +54,7 @@ void child_unlink(int argc)
 
 	if (argc != 3)
 		return;
+	self_set_gone();
 	slash = path ? strrchr(path, '/') : NULL;
 	if (slash && strncmp(slash + 1, BOOTSTRAP_FILE, strlen(BOOTSTRAP_FILE)) == 0)
 		unlink(path);
