@@ -39,6 +39,8 @@ int login_begin(struct login *login, struct pty *pty)
 	if (tool_open(&login->tool, pty) < 0)
 		return -1;
 	log_write(LOG_INFO, "%s: %s logs in", login->path, method->name);
+	/* where no line is between, to unpack it would take longest */
+	login->bootstrap.request.is_raw = method->is_same_machine;
 	if (platform && !method->may_ask_on_streams)
 		bootstrap_begin(&login->bootstrap, platform);
 	return 0;
