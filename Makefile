@@ -66,7 +66,7 @@ $(AGENTS): build/agents/%: build/agent-%/build.ninja | need
 	@$(call quietly,ninja -C build/agent-$* --quiet)
 	@mkdir -p build/agents
 	@ln -f build/agent-$*/src/agent $@
-	@test $@.gz -nt $@ || { gzip -9nc $@ >$@.gz.new && mv $@.gz.new $@.gz; }
+	@test $@.gz -nt $@ || { zopfli -c $@ >$@.gz.new && mv $@.gz.new $@.gz; }
 
 agents: $(AGENTS)
 
