@@ -237,7 +237,8 @@ int mitogen_context_wait(mitogen_context context, mitogen_error *err);
  * gives why. */
 int mitogen_context_watch(mitogen_context context, mitogen_receiver receiver, void *tag,
 			  mitogen_error *err);
-/* Ends it and what is below it: asks, waits, then kills. Returns when it is gone. */
+/* Ends it and what is below it: asks, behind what was queued for it, waits, then kills. Where nobody has
+ * answered yet, as ssh is still connecting or logging in, it ends at once. Returns when it is gone. */
 int mitogen_context_shutdown(mitogen_context context, mitogen_error *err);
 /* Lets go of a context that this process has started, with what is below it; returns when it has let go
  * of us. What it has sent by then arrives; what it prints afterwards is lost. It goes on without

@@ -36,7 +36,8 @@ struct run {
 	int signal;       /* the last one that came; 0: none yet */
 	int insistence;   /* how many have come since a target was last heard of */
 	int64_t quiet_at; /* QUIET_MS after it, and after what moved since; of clock_ms */
-	int status;       /* to leave at once with; 0: go on */
+	int interrupted; /* the status, as a signal has come before any program has started; or 0 */
+	int status;      /* to leave at once with; 0: go on */
 };
 
 static int64_t clock_ms(void)
@@ -63,13 +64,45 @@ static int signal_programs(struct run *run, int number)
 	return taken;
 }
 
-/* What has not even begun to connect, as others are before it, does not any more. */
-static void give_up_waiting(struct run *run, int status)
+/* Ends what leads to no program that goes on, from the leaves on, as an agent waits for its children.
+ * True: something at hop or below it goes on. */
+static bool end_unneeded(const struct hop *hop)
 {
+	const struct job *job = hop->user;
+	bool is_needed = job && !job->is_over;
+
+	for (const struct hop *below = hop->below; below; below = below->beside)
+		is_needed |= end_unneeded(below);
+	/* to have it asked is enough: the session's close waits for the end */
+	if (!is_needed && hop->via && hop->context.ref)
+		mitogen_context_shutdown(mitogen_within(hop->context, 1), NULL);
+	return is_needed;
+}
+
+/* Targets where no program runs yet are not waited for any more. */
+static void give_up_connecting(struct run *run, int status)
+{
+	const char *first = NULL;
+	int untried = 0;
+
 	connector_stop(&run->session.connector);
-	for (int i = 0; i < run->count; i++)
-		if (run->jobs[i].hop->context.ref == 0)
-			job_give_up(&run->jobs[i], status);
+	for (int i = 0; i < run->count; i++) {
+		struct job *job = &run->jobs[i];
+
+		if (job->has_started || job->is_over)
+			continue;
+		if (job->hop->context.ref == 0 && untried++ == 0)
+			first = job->hop->path;
+		else if (job->hop->context.ref && job->is_named)
+			output_say(&run->output, "%s: given up while connecting", job->hop->path);
+		job_give_up(job, status);
+	}
+	if (untried == 1)
+		output_say(&run->output, "%s was never tried", first);
+	else if (untried > 1)
+		output_say(&run->output, "%d targets were never tried, %s and others", untried,
+			   first);
+	end_unneeded(run->options.common.targets.hops);
 }
 
 /* Whoever sends a signal again and again wants to have an end, whatever the programs make of it. */
@@ -91,6 +124,14 @@ static void stop_waiting(struct run *run, int number)
 	run->status = EXIT_SIGNAL + number;
 }
 
+static bool has_started_any(const struct run *run)
+{
+	for (int i = 0; i < run->count; i++)
+		if (run->jobs[i].has_started)
+			return true;
+	return false;
+}
+
 static void pass_signals(struct run *run)
 {
 	int number;
@@ -100,8 +141,10 @@ static void pass_signals(struct run *run)
 			stop_waiting(run, number);
 			return;
 		}
+		give_up_connecting(run, EXIT_SIGNAL + number);
+		if (!has_started_any(run))
+			run->interrupted = EXIT_SIGNAL + number;
 		signal_programs(run, number);
-		give_up_waiting(run, EXIT_SIGNAL + number);
 		run->signal = number;
 		run->quiet_at = clock_ms() + QUIET_MS;
 	}
@@ -123,12 +166,9 @@ static void time_is_over(struct run *run)
 		return;
 	}
 	run->is_late = true;
-	connector_stop(&run->session.connector);
 	run->deadline = clock_ms() + LATE_MS;
 	output_say(&run->output, "timed out after %g s", (double)run->options.timeout_ms / 1000);
-	for (int i = 0; i < run->count; i++)
-		if (!run->jobs[i].has_started)
-			job_give_up(&run->jobs[i], EXIT_TIMEOUT);
+	give_up_connecting(run, EXIT_TIMEOUT);
 	signal_programs(run, SIGTERM);
 	signal_programs(run, SIGCONT);
 }
@@ -274,6 +314,8 @@ static int status_of_all(const struct run *run)
 		return EXIT_TIMEOUT;
 	if (run->status)
 		return run->status;
+	if (run->interrupted)
+		return run->interrupted;
 	if (run->count == 1)
 		return run->jobs[0].status;
 	for (int i = 0; i < run->count; i++) {

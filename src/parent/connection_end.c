@@ -378,9 +378,20 @@ static void dump_resident(struct resident *resident, FILE *out)
 		connection->is_asked_to_end ? ", was asked to end" : "");
 }
 
+/* Has nobody answered yet: who would do what is queued for it, or could be asked to end? */
+static bool is_unanswered(const struct connection *connection)
+{
+	return connection->login && connection->state < BOOTING;
+}
+
 static void shutdown_task(struct task *task)
 {
-	shut_down(LIST_OWNER(task, struct connection, shutdown), false);
+	struct connection *connection = LIST_OWNER(task, struct connection, shutdown);
+
+	if (is_unanswered(connection))
+		end_by_force(connection);
+	else
+		shut_down(connection, false);
 }
 
 void connection_shutdown(struct router *router, struct context *context)
@@ -403,7 +414,9 @@ void connection_shutdown_for(struct context *context, struct mitogen_message *m)
 	struct connection *connection = context->connection;
 
 	list_append(&connection->shutdown_calls, &m->link);
-	if (connection->state < LOSING && !connection->is_asked_to_end)
+	if (is_unanswered(connection))
+		end_by_force(connection);
+	else if (connection->state < LOSING && !connection->is_asked_to_end)
 		expect_end(connection);
 }
 

@@ -269,7 +269,7 @@ def test_input_is_kept_for_those_that_wait(run):
 
 
 def test_a_signal_ends_those_that_wait(mitogen, tmp_path):
-    """What has begun to connect gets the signal when it is there; the rest is not begun."""
+    """What has begun to connect is given up as well; the rest is not begun."""
     agents = WaitingAgents(tmp_path, mitogen)
     targets = [f"local,name=t{i}" for i in range(3)]
     arguments = ["run", "--connect-limit=1", *targets, "--", "sleep", "1000"]
@@ -278,8 +278,10 @@ def test_a_signal_ends_those_that_wait(mitogen, tmp_path):
     ) as process:
         wait_until(agents.begun, "an agent")
         process.send_signal(signal.SIGTERM)
-        agents.let_go(0)
         _, err = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 1
-    assert err == b"mitogen run: t0: killed by signal 15 (Terminated)\n"
+    assert process.returncode == 143
+    assert err == (
+        b"mitogen run: t0: given up while connecting\n"
+        b"mitogen run: 2 targets were never tried, t1 and others\n"
+    )
     assert len(agents.begun()) == 1

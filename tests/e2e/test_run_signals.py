@@ -4,11 +4,13 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
 
 import pytest
 from conftest import child_pids
 from run_tools import (
+    PATIENCE,
     FakeAgent,
     agents_of,
     drain,
@@ -80,17 +82,66 @@ def test_signal_reaches_the_process_group(start):
 
 
 def test_signal_before_the_program_has_started(start, mitogen, tmp_path):
-    for name in ("started", "go"):
-        os.mkfifo(tmp_path / name)
-    fake = FakeAgent(
-        tmp_path, mitogen, 'echo >"$HERE/started"; read x <"$HERE/go"; exec "$AGENT" "$@"'
-    )
-    command = start(*shell("echo too late; sleep 1000"), env=fake.environment)
+    os.mkfifo(tmp_path / "started")
+    fake = FakeAgent(tmp_path, mitogen, 'echo >"$HERE/started"; exec "$AGENT" "$@"')
+    command = start(*shell("sleep 1000"), env=fake.environment)
     (tmp_path / "started").read_bytes()
     command.terminate()
-    wait_until(lambda: not has_pending_signal(command.pid), "the signal in the command")
-    (tmp_path / "go").write_bytes(b"\n")
     assert command.wait() == 143
+
+
+@pytest.fixture
+def silent():
+    """Accepts, and says nothing; a target that leads to it."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server, f"a@127.0.0.1:{server.getsockname()[1]}"
+
+
+def is_given_up(server, command, status):
+    """The whole run, from a connection on, ends well before a time-out of connecting does that."""
+    connection, _ = server.accept()
+    with connection:
+        command.send_signal(signal.SIGINT)
+        assert command.wait(timeout=PATIENCE) == status
+        while connection.recv(4096):
+            pass
+
+
+@pytest.mark.parametrize("before", ["", "local/", "local/local/"])
+def test_signal_while_connecting(start, silent, before):
+    server, target = silent
+    command = start("run", f"{before}{target},connect_timeout=1000", "--", "id")
+    is_given_up(server, command, 130)
+    assert command.stderr.read() == b""
+
+
+def test_signal_while_all_targets_are_connecting(start, silent):
+    server, target = silent
+    names = [f"{target},connect_timeout=1000,name=t{i}" for i in range(5)]
+    command = start("run", "--connect-limit=1", *names, "--", "id")
+    is_given_up(server, command, 130)
+    assert command.stderr.read() == (
+        b"mitogen run: t0: given up while connecting\n"
+        b"mitogen run: 4 targets were never tried, t1 and others\n"
+    )
+
+
+def test_signal_while_some_targets_are_connecting(start, silent):
+    server, target = silent
+    targets = ["local", f"{target},connect_timeout=1000,name=silent"]
+    script = "trap 'echo tidy; exit 0' INT; echo ready; while :; do read x; done"
+    command = start("run", *targets, "--", "sh", "-c", script)
+    assert command.stdout.readline() == b"local: ready\n"
+    is_given_up(server, command, 1)
+    assert command.stdout.read() == b"local: tidy\n"
+    assert command.stderr.read() == b"mitogen run: silent: given up while connecting\n"
+
+
+def test_time_out_while_connecting(start, silent):
+    server, target = silent
+    command = start("run", "--timeout=0.001", f"{target},connect_timeout=1000", "--", "id")
+    assert command.wait() == 124
+    assert command.stderr.read() == b"mitogen run: timed out after 0.001 s\n"
 
 
 def has_pending_signal(pid):
