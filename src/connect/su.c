@@ -35,11 +35,12 @@ static const struct method_option options_table[] = {
 };
 
 static const struct refusal refusals[] = {
+	{"account has expired", MITOGEN_ERR_AUTH,
+	 "the other account has expired"}, /* before the next */
 	{"uthentication failure", MITOGEN_ERR_AUTH,
 	 "the password is wrong, or the account is locked"},
 	{"ncorrect password", MITOGEN_ERR_AUTH, "the password is wrong"},
 	{"su: Sorry", MITOGEN_ERR_AUTH, "the password is wrong"},
-	{"account has expired", MITOGEN_ERR_AUTH, "the other account has expired"},
 	{"new one required", MITOGEN_ERR_AUTH,
 	 "the password of the other account has expired: change it by hand"},
 	{"token manipulation error", MITOGEN_ERR_AUTH,

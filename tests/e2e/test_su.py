@@ -108,7 +108,7 @@ def test_an_account_that_has_expired(accounts, run_as, caller):
     other = accounts.new()
     as_root.run("usermod", "--expiredate", "1990-01-01", other.name)
     result = run_as(caller, hop("su", other), "id", password=other.password)
-    check_refusal(result, "expired")
+    check_refusal(result, "su: the other account has expired")
 
 
 def test_a_password_that_has_expired(accounts, run_as, caller):

@@ -61,6 +61,9 @@ static void reasons(void **state)
 	assert_non_null(strstr(explain(&connect_su, "Password: su: Authentication failure"),
 			       "su: the password is wrong"));
 	assert_int_equal(error.code, MITOGEN_ERR_AUTH);
+	assert_non_null(strstr(explain(&connect_su, "Your account has expired; please contact your "
+						    "administrator. | su: Authentication failure"),
+			       "su: the other account has expired"));
 	assert_non_null(strstr(explain(&connect_su, "su: user x does not exist or the user entry "
 						    "does not contain all the required fields"),
 			       "no account of that name"));
