@@ -57,7 +57,7 @@ typedef struct mitogen_ssh_options {
 	int keepalive_interval;           /* seconds of silence before the host is asked; 15 */
 	int keepalive_count;              /* questions without an answer; 3 */
 	bool compression;
-	int ssh_debug_level;         /* 1 ... 3: what ssh -v, -vv, -vvv says goes to the log */
+	int ssh_debug_level;         /* 0 ... 3: what ssh -v, -vv, -vvv says goes to the log */
 	const char *remote_name;     /* of the process there, in its process list; who started it */
 	const char *ssh_path;        /* the client; "ssh" */
 	const char *const *ssh_args; /* more arguments for it; NULL-terminated */

@@ -5,6 +5,7 @@
  */
 #include "connect/ssh_command.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,6 +23,7 @@
 
 #define KEEPALIVE_INTERVAL 15
 #define KEEPALIVE_COUNT    3
+#define LEAST_TIMEOUT      5    /* seconds */
 #define JUMPS_MAX          5    /* each is quoted by all behind it */
 #define PROXY_COMMAND_SIZE 4096 /* quote_command makes no longer one */
 
@@ -84,14 +86,35 @@ static void add_keepalive(struct arguments *arguments, const ssh_options *own, b
 				or_default(own->keepalive_count, KEEPALIVE_COUNT));
 }
 
-/* For the connection and the host's first words, in which ssh can hang best. Less than all that we wait: so
- * that ssh can say itself what it waited for. */
+/* For the connection and the host's first words, in which ssh can hang best. Less than all that we wait, so
+ * that ssh can say itself what it waited for; but not where the second would be missed. */
 static void add_timeout(struct arguments *arguments, const struct connect_options *options)
 {
-	int seconds = options->connect_timeout_ms / 10 * 9 / 1000;
+	int seconds = options->connect_timeout_ms / 1000 - 1;
 
-	if (seconds > 0)
+	if (seconds >= LEAST_TIMEOUT)
 		arguments_print(arguments, "-oConnectTimeout=%d", seconds);
+}
+
+bool ssh_identity_path(const struct connect_options *options, char *path, size_t size)
+{
+	const ssh_options *own = options->own;
+	const char *file = own->identity_file ? own->identity_file : "", *home = "";
+	int n;
+
+	if (strncmp(file, "~/", 2) == 0) {
+		home = environment_get(options->environment, "HOME");
+		file++;
+	}
+	n = snprintf(path, size, "%s%s", home ? home : "", file);
+	return home && (size_t)n < size;
+}
+
+static void add_identities_only(struct arguments *arguments, mitogen_switch value)
+{
+	if (value != MITOGEN_SWITCH_DEFAULT)
+		arguments_add(arguments, value == MITOGEN_YES ? "-oIdentitiesOnly=yes"
+							      : "-oIdentitiesOnly=no");
 }
 
 /* What the user's arguments may change. */
@@ -192,9 +215,20 @@ static const char *find_config(const ssh_options *own)
 	return NULL;
 }
 
+/* These may have a key of their own in ssh_config, or in an agent: the last host's is one more. */
+static void add_jump_identity(struct arguments *arguments, const struct connect_options *options)
+{
+	const ssh_options *own = options->own;
+	char path[PATH_MAX];
+
+	if (own->identity_file && ssh_identity_path(options, path, sizeof(path)))
+		add_doubled(arguments, "-i", path);
+	add_identities_only(arguments, own->identities_only);
+}
+
 /* A ProxyCommand that leads through this host, to which via, if it is not NULL, leads. Not -J: what that
  * starts would ask on the terminal where the password of the last host is given, and would know nothing
- * of check_host_keys. NULL: err is set. */
+ * of check_host_keys or identity_file. NULL: err is set. */
 static char *make_proxy_command(const struct connect_options *options, const struct jump *jump,
 				const char *via, mitogen_error *err)
 {
@@ -207,6 +241,7 @@ static char *make_proxy_command(const struct connect_options *options, const str
 	arguments_add(&arguments, "-oBatchMode=yes");
 	add_host_keys(&arguments, own);
 	add_keepalive(&arguments, own, true);
+	add_jump_identity(&arguments, options);
 	if (find_config(own))
 		add_doubled(&arguments, "-F", find_config(own));
 	add_defaults(&arguments, options);
@@ -278,21 +313,18 @@ static int add_identity(struct arguments *arguments, const struct connect_option
 			mitogen_error *err)
 {
 	const ssh_options *own = options->own;
-	const char *home = environment_get(options->environment, "HOME");
+	mitogen_switch only = own->identities_only;
+	char path[PATH_MAX];
 
-	if (own->identity_file && strncmp(own->identity_file, "~/", 2) == 0 && !home)
+	if (!ssh_identity_path(options, path, sizeof(path)))
 		return error_set(err, MITOGEN_ERR_USAGE,
-				 "ssh: identity_file '%.400s': $HOME is not set",
+				 "ssh: identity_file '%.400s': $HOME is not set, or it is too long",
 				 own->identity_file);
-	if (own->identity_file && strncmp(own->identity_file, "~/", 2) == 0)
-		arguments_print(arguments, "-i%s%s", home, own->identity_file + 1);
-	else if (own->identity_file)
-		arguments_print(arguments, "-i%s", own->identity_file);
-	if (own->identities_only == MITOGEN_YES ||
-	    (own->identities_only == MITOGEN_SWITCH_DEFAULT && own->identity_file))
-		arguments_add(arguments, "-oIdentitiesOnly=yes");
-	else if (own->identities_only == MITOGEN_NO)
-		arguments_add(arguments, "-oIdentitiesOnly=no");
+	if (own->identity_file) {
+		arguments_print(arguments, "-i%s", path);
+		only = only == MITOGEN_SWITCH_DEFAULT ? MITOGEN_YES : only;
+	}
+	add_identities_only(arguments, only);
 	return 0;
 }
 
@@ -313,14 +345,15 @@ static char *make_title(const struct connect_options *options)
 {
 	const ssh_options *own = options->own;
 	const char *user = environment_get(options->environment, "LOGNAME");
-	char host[65] = "", title[256];
+	char host[65] = "", uid[16], title[256];
 
 	if (own->remote_name)
 		return sys_strdup(own->remote_name);
 	if (!user)
 		user = environment_get(options->environment, "USER");
 	gethostname(host, sizeof(host) - 1);
-	snprintf(title, sizeof(title), "%.100s@%s:%d", user ? user : "", host, (int)getpid());
+	snprintf(uid, sizeof(uid), "%d", (int)getuid());
+	snprintf(title, sizeof(title), "%.100s@%s:%d", user ? user : uid, host, (int)getpid());
 	return sys_strdup(title);
 }
 

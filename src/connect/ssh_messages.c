@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "connect/ssh_messages.h"
 
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/wait.h>
 
+#include "base/cleanup.h"
 #include "base/error.h"
 #include "base/escape.h"
+#include "base/sys.h"
 #include "connect/password_prompt.h"
 #include "connect/refusal.h"
+#include "connect/ssh_command.h"
 #include "parent/method_options.h"
 
 #define PROMPT_MAX 512 /* a longer one is none of ssh's */
@@ -292,7 +297,8 @@ static const struct refusal reasons[] = {
 	{"request failed on channel", MITOGEN_ERR_CONNECT,
 	 "it runs no commands for this account: only a subsystem, as sftp"},
 	{"_exchange_identification: ", MITOGEN_ERR_CONNECT,
-	 "it ended the connection before the login: too many at once, a ban, or no ssh server"},
+	 "it ended the connection before the login: too many at once (lower --connect-limit), a "
+	 "ban, or no ssh server"},
 	{"Connection closed by", MITOGEN_ERR_CONNECT, "it ended the connection during the login"},
 	{"Connection reset by", MITOGEN_ERR_CONNECT, "it ended the connection during the login"},
 	{.words = NULL},
@@ -308,21 +314,39 @@ static const struct refusal key_hints[] = {
 	{.words = NULL},
 };
 
-/* Sets err: "alice@web1 port 2222: ", then the text. */
-static void set(mitogen_error *err, int code, const ssh_options *own, const char *text)
+/* Sets err: "alice@web1 port 2222", where else it may be, ": ", then the text. */
+static void set(mitogen_error *err, int code, const ssh_options *own, const char *elsewhere,
+		const char *text)
 {
 	char port[20] = "";
 
 	if (own->port)
 		snprintf(port, sizeof(port), " port %d", own->port);
-	error_set(err, code, "%.200s%s%.200s%s: %s", own->username ? own->username : "",
-		  own->username ? "@" : "", own->hostname, port, text);
+	error_set(err, code, "%.200s%s%.200s%s%s: %s", own->username ? own->username : "",
+		  own->username ? "@" : "", own->hostname, port, elsewhere, text);
+}
+
+/* Its own format, OpenSSH's, names in front of all else the cipher, which may be "none". */
+static bool is_encrypted(const struct connect_options *options)
+{
+	char path[PATH_MAX], head[256];
+	CLEANUP_FD int fd = -1;
+	ssize_t n;
+
+	if (!ssh_identity_path(options, path, sizeof(path)))
+		return false;
+	fd = open(path, O_RDONLY | O_NOCTTY | O_CLOEXEC | O_NONBLOCK); /* it may be a FIFO */
+	n = fd < 0 ? 0 : sys.read(fd, head, sizeof(head) - 1);
+	head[n > 0 ? n : 0] = '\0';
+	return strstr(head, "ENCRYPTED") ||
+	       (strstr(head, "BEGIN OPENSSH") && !strstr(head, "AAAABG5vbmU"));
 }
 
 /* methods: those that the host would take, "publickey,password)". */
-static void explain_refusal(const ssh_options *own, const char *methods, const char *output,
-			    mitogen_error *err)
+static void explain_refusal(const struct connect_options *options, const char *elsewhere,
+			    const char *methods, const char *output, mitogen_error *err)
 {
+	const ssh_options *own = options->own;
 	const struct refusal *hint = refusal_find(key_hints, output);
 	size_t size = strcspn(methods, ")");
 	bool takes_password = memmem(methods, size, "password", 8) ||
@@ -334,15 +358,16 @@ static void explain_refusal(const ssh_options *own, const char *methods, const c
 		why = "the password is wrong, or the account may not log in with one";
 	else if (own->password)
 		why = "the server takes no password, and took no key of ours";
+	else if (is_encrypted(options))
+		why = "the server took no key of ours, and the identity_file has a passphrase: "
+		      "give that as password, or the key to an agent";
 	else if (takes_password)
 		why = "the server took no key of ours, and no password was given: give password or "
 		      "identity_file";
 	else
 		why = "the server took no key of ours: is the public one in authorized_keys there?";
-	snprintf(text, sizeof(text), "permission denied%s: %s%s",
-		 own->proxy_jump ? ", by it or by a host on the way" : "", why,
-		 hint ? hint->text : "");
-	set(err, MITOGEN_ERR_AUTH, own, text);
+	snprintf(text, sizeof(text), "permission denied: %s%s", why, hint ? hint->text : "");
+	set(err, MITOGEN_ERR_AUTH, own, elsewhere, text);
 }
 
 /* The status is that of what the host has run. */
@@ -352,7 +377,8 @@ static void explain_command(const ssh_options *own, const char *output, int stat
 	char text[256];
 
 	if (strstr(output, "Password change required")) {
-		set(err, MITOGEN_ERR_AUTH, own, "the password has expired: log in once by hand");
+		set(err, MITOGEN_ERR_AUTH, own, "",
+		    "the password has expired: log in once by hand");
 		return;
 	}
 	if (status == NO_COMMAND)
@@ -364,7 +390,7 @@ static void explain_command(const ssh_options *own, const char *output, int stat
 			 "the "
 			 "account no shell (nologin), a forced command, or sftp only?",
 			 status);
-	set(err, MITOGEN_ERR_CONNECT, own, text);
+	set(err, MITOGEN_ERR_CONNECT, own, "", text);
 }
 
 void ssh_explain(const struct connect_options *options, const char *output, int status,
@@ -374,15 +400,16 @@ void ssh_explain(const struct connect_options *options, const char *output, int 
 	const ssh_options *own = options->own;
 	const struct refusal *reason = refusal_find(reasons, output);
 	const char *refusal = strstr(output, denied);
+	const char *elsewhere = own->proxy_jump ? ", or a host on the way" : "";
 
 	if (status < 0 || !WIFEXITED(status))
 		return;
 	if (WEXITSTATUS(status) != SSH_FAILED)
 		explain_command(own, output, WEXITSTATUS(status), err);
 	else if (refusal)
-		explain_refusal(own, refusal + strlen(denied), output, err);
+		explain_refusal(options, elsewhere, refusal + strlen(denied), output, err);
 	else if (reason)
-		set(err, reason->code, own, reason->text);
+		set(err, reason->code, own, elsewhere, reason->text);
 }
 
 bool ssh_is_link_failure(int status)

@@ -212,6 +212,7 @@ def test_m7_noise_before_the_first_stage_does_no_harm(logins, openssh, accounts,
 
 def test_m8_debug_lines_go_to_the_log_at_their_level(logins, openssh, account):
     succeeded(logins.to(openssh, account, ssh_debug_level=1), account)
+    succeeded(logins.to(openssh, account, ssh_debug_level=0), account)
     quiet = logins.to(openssh, account, ssh_debug_level=1, options=["-v"])
     assert b"debug1: " not in quiet.stderr
     done = logins.to(openssh, account, ssh_debug_level=1, options=["-v", "-v"])
@@ -273,6 +274,15 @@ def test_the_process_there_has_the_name_that_was_given(logins, openssh, account)
     assert done.stdout.decode().split()[0] == "mitogen:nightly_job", done
 
 
+def test_without_a_login_name_the_process_there_has_a_number(logins, openssh, account):
+    done = logins.run(
+        logins.target(openssh, account),
+        *TITLE,
+        within=lambda *command: ("env", "-u", "USER", "-u", "LOGNAME", *command),
+    )
+    assert done.stdout.decode().startswith(f"mitogen:{os.getuid()}@"), done
+
+
 def test_hosts_on_the_way(logins, servers, openssh, account):
     first, second = servers.openssh(MaxSessions="10"), servers.openssh(MaxSessions="11")
     logins.knows(first)
@@ -283,6 +293,13 @@ def test_hosts_on_the_way(logins, servers, openssh, account):
     succeeded(done, account)
     for server in (first, second):
         assert f"Accepted publickey for {account.name}" in server.log()
+
+
+def test_the_key_is_for_hosts_on_the_way_too(logins, servers, openssh, account):
+    bastion = servers.openssh(MaxSessions="15")
+    logins.knows(bastion)
+    jump = f"{account.name}@127.0.0.1:{bastion.port}"
+    succeeded(logins.to(openssh, account, proxy_jump=jump), account)
 
 
 def test_a_host_on_the_way_gets_no_password(logins, servers, account):

@@ -1,7 +1,10 @@
 """Why a context on another machine could not be had: each reason in its own words, with ssh's."""
 
 import socket
+import subprocess
 import threading
+import time
+from pathlib import Path
 
 import as_root
 import pytest
@@ -88,6 +91,16 @@ def test_m4_a_passphrase_is_no_password(logins, servers, account, tmp_path):
     assert "Failed password" not in server.log()[len(before) :]
 
 
+@pytest.mark.parametrize("form", [[], ["-m", "PEM"], ["-m", "PKCS8"]], ids=str)
+def test_a_passphrase_that_was_not_given(logins, openssh, account, tmp_path, form):
+    path = tmp_path / "secret"
+    command = ["ssh-keygen", "-q", "-t", "rsa", *form, "-N", "some words", "-f", path]
+    subprocess.run(command, check=True)
+    account.authorize(Path(f"{path}.pub").read_text().strip())
+    done = logins.to(openssh, account, identity_file=path)
+    failed(done, "no key of ours, and the identity_file has a passphrase: give that as password")
+
+
 def test_m7_a_key_that_is_not_accepted(logins, openssh, account, tmp_path):
     other = KeyPair(tmp_path / "other")
     failed(
@@ -152,6 +165,15 @@ def test_m3_no_such_host(logins):
     failed(done, "there is no host of that name", "Could not resolve hostname no-such-host.invalid")
 
 
+def test_no_such_host_on_the_way(logins, openssh, account):
+    done = logins.to(openssh, account, proxy_jump="no-such-host.invalid")
+    failed(
+        done,
+        f"127.0.0.1 port {openssh.port}, or a host on the way: there is no host of that name",
+        "Could not resolve hostname no-such-host.invalid",
+    )
+
+
 class Mute:
     """A server that takes connections and says nothing, or hangs up."""
 
@@ -196,7 +218,7 @@ def mute():
 
 def test_m3_a_time_out_before_the_first_word(logins, mute):
     port = mute(hangs_up=False).port
-    done = logins.run(logins.hop(f"ssh:127.0.0.1:{port}", connect_timeout=3))
+    done = logins.run(logins.hop(f"ssh:127.0.0.1:{port}", connect_timeout=6))
     failed(
         done,
         "time-out: it took the connection and said nothing",
@@ -208,6 +230,18 @@ def test_m3_no_ssh_server(logins, mute):
     port = mute(hangs_up=True).port
     done = logins.run(logins.hop(f"ssh:127.0.0.1:{port}"))
     failed(done, "it ended the connection before the login", "kex_exchange_identification: ")
+
+
+def test_too_many_logins_at_once(logins, mute):
+    done = logins.run(logins.hop(f"ssh:127.0.0.1:{mute(hangs_up=True).port}"))
+    failed(done, "too many at once (lower --connect-limit)")
+
+
+def test_a_short_time_out_holds(logins, mute):
+    began = time.monotonic()
+    done = logins.run(logins.hop(f"ssh:127.0.0.1:{mute(hangs_up=False).port}", connect_timeout=2))
+    failed(done, "ssh has not logged in within 2000 ms")
+    assert time.monotonic() - began >= 2
 
 
 def test_m3_a_time_out_during_the_login(logins, openssh, account):
@@ -308,7 +342,7 @@ def test_m3_a_host_that_cannot_be_reached(logins, network):
 
 def test_m3_a_time_out_of_the_connection(logins, network):
     network.cut_one_way(network.near)
-    target = logins.hop(f"ssh:{network.far_address}", connect_timeout=3)
+    target = logins.hop(f"ssh:{network.far_address}", connect_timeout=6)
     done = logins.run(target, within=network.near.command)
     failed(
         done,

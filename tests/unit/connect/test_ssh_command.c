@@ -23,7 +23,7 @@
 #define ENFORCE "-oStrictHostKeyChecking=yes"
 #define VERBOSE " -oLogLevel=VERBOSE"
 #define DEFAULTS                                                                                   \
-	" -oConnectTimeout=27 -oServerAliveInterval=15 "                                           \
+	" -oConnectTimeout=29 -oServerAliveInterval=15 "                                           \
 	"-oServerAliveCountMax=3 "                                                                 \
 	"-oCompression=no"
 
@@ -132,7 +132,7 @@ static void all_that_is_given_comes_first(void **state)
 	ASSERT_ARGUMENTS(
 		"-ax -v -v -lalice -p2222 -oBatchMode=yes -oCompression=yes " ENFORCE
 		" -oServerAliveInterval=5 -oServerAliveCountMax=2 -i/key "
-		"-oIdentitiesOnly=yes -4 -oTCPKeepAlive=no -oConnectTimeout=27 -T -enone ::1",
+		"-oIdentitiesOnly=yes -4 -oTCPKeepAlive=no -oConnectTimeout=29 -T -enone ::1",
 		.hostname = "::1", .username = "alice", .port = 2222, .identity_file = "/key",
 		.compression = true, .ssh_debug_level = 2, .keepalive_interval = 5,
 		.keepalive_count = 2, .ssh_args = more);
@@ -144,11 +144,11 @@ static void ssh_gives_up_before_us(void **state)
 	struct connect_options options = {.environment = environment, .own = &own};
 
 	(void)state;
-	options.connect_timeout_ms = 2000;
+	options.connect_timeout_ms = 6000;
 	assert_int_equal(connect_ssh.command(&options, "ssh.1", &command, &err), 0);
-	assert_string_equal(command.argv[5], "-oConnectTimeout=1");
+	assert_string_equal(command.argv[5], "-oConnectTimeout=5");
 	launch_command_clear(&command);
-	options.connect_timeout_ms = 1000; /* or not at all: it counts in seconds */
+	options.connect_timeout_ms = 5000; /* or not at all: a second is much of that */
 	assert_int_equal(connect_ssh.command(&options, "ssh.1", &command, &err), 0);
 	assert_string_equal(command.argv[5], "-oServerAliveInterval=15");
 }
@@ -171,16 +171,16 @@ static void keepalives_are_the_users_once_they_are_named(void **state)
 	(void)state;
 	ASSERT_ARGUMENTS(
 		"-ax -oBatchMode=yes " ENFORCE
-		" -oServerAliveInterval=0 -oLogLevel=VERBOSE -oConnectTimeout=27 -oCompression=no "
+		" -oServerAliveInterval=0 -oLogLevel=VERBOSE -oConnectTimeout=29 -oCompression=no "
 		"-T -enone web1",
 		.hostname = "web1", .keepalive_enabled = MITOGEN_NO, .keepalive_interval = 7);
 	ASSERT_ARGUMENTS("-ax -oBatchMode=yes " ENFORCE
 			 " -oServerAliveInterval=15 -oServerAliveCountMax=3 -oLogLevel=VERBOSE "
-			 "-oConnectTimeout=27 "
+			 "-oConnectTimeout=29 "
 			 "-oCompression=no -T -enone web1",
 			 .hostname = "web1", .keepalive_enabled = MITOGEN_YES);
 	ASSERT_ARGUMENTS("-ax -oBatchMode=yes " ENFORCE
-			 " -oServerAliveCountMax=9 -oLogLevel=VERBOSE -oConnectTimeout=27 "
+			 " -oServerAliveCountMax=9 -oLogLevel=VERBOSE -oConnectTimeout=29 "
 			 "-oServerAliveInterval=15 "
 			 "-oCompression=no -T -enone web1",
 			 .hostname = "web1", .keepalive_count = 9);
@@ -218,6 +218,26 @@ static void hosts_on_the_way_may_not_ask(void **state)
 		" '-oProxyCommand=ssh -axT -oBatchMode=yes " ENFORCE DEFAULTS
 		" -lbob -p2200 '\\''-W[%h]:%p'\\'' bastion'" VERBOSE DEFAULTS " -T -enone web1",
 		.hostname = "web1", .password = "secret", .proxy_jump = "bob@bastion:2200");
+}
+
+/* Beside those of their own: they need not be the last host's. */
+static void the_key_is_for_jumps_too(void **state)
+{
+	(void)state;
+	assert_non_null(strstr(arguments_for(&(mitogen_ssh_options){
+				       .hostname = "web1",
+				       .identity_file = "~/100%.pem",
+				       .proxy_jump = "a",
+			       }),
+			       "-i/home/alice/100%.pem -oIdentitiesOnly=yes "
+			       "'-oProxyCommand=ssh -axT -oBatchMode=yes " ENFORCE
+			       " -i/home/alice/100%%.pem" DEFAULTS " '\\''-W[%h]:%p'\\'' a'"));
+	assert_non_null(strstr(arguments_for(&(mitogen_ssh_options){
+				       .hostname = "web1",
+				       .identities_only = MITOGEN_YES,
+				       .proxy_jump = "a",
+			       }),
+			       ENFORCE " -oIdentitiesOnly=yes" DEFAULTS));
 }
 
 static void jumps_are_nested(void **state)
@@ -273,7 +293,7 @@ static void the_process_there_tells_whose_it_is_M20(void **state)
 	(void)state;
 	gethostname(host, sizeof(host));
 	assert_int_equal(make(&(mitogen_ssh_options){.hostname = "web1"}), 0);
-	snprintf(expected, sizeof(expected), "@%s:%d", host, getpid());
+	snprintf(expected, sizeof(expected), "%d@%s:%d", (int)getuid(), host, getpid());
 	assert_string_equal(command.title, expected);
 	environment[2] = (char *)(uintptr_t) "USER=DOM/alice";
 	assert_int_equal(make(&(mitogen_ssh_options){.hostname = "web1"}), 0);
@@ -340,6 +360,7 @@ int main(void)
 		cmocka_unit_test_teardown(the_home_of_a_key_is_that_of_the_environment_M6, clear),
 		cmocka_unit_test_teardown(other_identities_can_be_kept_out_M5, clear),
 		cmocka_unit_test_teardown(hosts_on_the_way_may_not_ask, clear),
+		cmocka_unit_test_teardown(the_key_is_for_jumps_too, clear),
 		cmocka_unit_test_teardown(jumps_are_nested, clear),
 		cmocka_unit_test_teardown(accounts_of_domains, clear),
 		cmocka_unit_test_teardown(what_a_shell_could_see_is_no_name, clear),
