@@ -208,18 +208,24 @@ static void conclude(struct connection *connection)
 	connection_lose(connection, &error);
 }
 
+/* What it has said last has no newline, or is no text. */
+static void take_last_words(struct connection *connection)
+{
+	const struct stream *stream = &connection->neighbour.stream;
+
+	if (!stream->greeting || !stream->partial)
+		return;
+	output_add(&connection->output, (const char *)stream->partial, stream->partial_size);
+	output_add(&connection->output, "\n", 1);
+}
+
 void connection_stream_ended(struct neighbour *neighbour, const char *why)
 {
 	struct connection *connection = LIST_OWNER(neighbour, struct connection, neighbour);
-	const struct stream *stream = &neighbour->stream;
 
 	if (connection->state >= LOSING)
 		return;
-	if (stream->greeting && stream->partial) { /* the last words, without a newline */
-		output_add(&connection->output, (const char *)stream->partial,
-			   stream->partial_size);
-		output_add(&connection->output, "\n", 1);
-	}
+	take_last_words(connection);
 	if (why) {
 		snprintf(connection->stream_end, sizeof(connection->stream_end), "%s", why);
 		log_write(LOG_ERROR, "%s: the stream is corrupt: %s", connection->context->path,
@@ -260,6 +266,7 @@ static void give_up(struct connection *connection)
 	struct start_failure failure;
 	mitogen_error error;
 
+	take_last_words(connection);
 	drain_output(connection);
 	failure = start_failure_of(connection);
 	start_failure_time_out(&failure, &error);

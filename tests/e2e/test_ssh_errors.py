@@ -250,6 +250,12 @@ def test_m3_a_time_out_during_the_login(logins, openssh, account):
     failed(done, "ssh has not logged in within 500 ms; it printed: not yet")
 
 
+def test_what_it_said_before_a_time_out_needs_no_newline(logins):
+    tool = logins.tool("printf 'Choose\\001: '; exec sleep 60")
+    done = logins.run(logins.hop("ssh:web", ssh_path=tool, connect_timeout=0.5))
+    failed(done, "ssh has not logged in within 500 ms; it printed: Choose\\x01: ")
+
+
 def test_m3_a_time_out_of_the_shell(logins, servers, account):
     server = servers.openssh(ForceCommand="exec cat >/dev/null")
     logins.knows(server)
