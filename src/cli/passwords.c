@@ -105,6 +105,19 @@ static int complain(const char *path, const char *what)
 	return EXIT_USAGE;
 }
 
+/* Ends it before its newline, which may have a carriage return before it. The next one, or NULL. */
+static char *end_line(char *line)
+{
+	char *end = strchr(line, '\n');
+
+	if (!end)
+		return NULL;
+	*end = '\0';
+	if (end > line && end[-1] == '\r')
+		end[-1] = '\0';
+	return end + 1;
+}
+
 /* Up to size - 1 bytes of what it holds; it may be a pipe. -1, errno. */
 static ssize_t read_file(const char *path, char *out, size_t size)
 {
@@ -126,21 +139,25 @@ static ssize_t read_file(const char *path, char *out, size_t size)
 static int read_passwords(struct passwords *ret, const char *path)
 {
 	char text[2 * LINE_SIZE], *second;
-	ssize_t size = read_file(path, text, sizeof(text));
+	ssize_t size;
 	int r = 0;
 
+	if (strcmp(path, "-") == 0)
+		return complain(path, "for standard input, give /dev/stdin");
+	size = read_file(path, text, sizeof(text));
 	if (size < 0) {
 		r = complain(path, strerror(errno));
 	} else if (size == 0 || text[0] == '\0' || strlen(text) != (size_t)size) {
 		r = complain(path, size == 0 ? "it is empty" : "it is no text");
 	} else {
-		second = strchr(text, '\n');
+		second = end_line(text);
 		if (second)
-			*second++ = '\0';
-		if (second && *second)
-			second[strcspn(second, "\n")] = '\0';
-		ret->login = *text ? memory_format("%s", text) : NULL;
-		ret->become = memory_format("%s", second && *second ? second : text);
+			end_line(second);
+		ret->become_line = second && *second ? 2 : 1;
+		ret->login_line = 1;
+		/* an empty one before another says that hosts want none */
+		ret->login = *text || ret->become_line == 1 ? memory_format("%s", text) : NULL;
+		ret->become = memory_format("%s", ret->become_line == 2 ? second : text);
 	}
 	explicit_bzero(text, sizeof(text));
 	return r;
@@ -164,6 +181,7 @@ static int ask_all(struct passwords *ret, const struct password_options *options
 
 	if (has_login) {
 		wipe(ret->login);
+		ret->login_line = 0;
 		ret->login = ask("SSH password: ");
 		if (!ret->login)
 			return EXIT_USAGE;
@@ -175,6 +193,7 @@ static int ask_all(struct passwords *ret, const struct password_options *options
 	if (!answer)
 		return EXIT_USAGE;
 	wipe(ret->become);
+	ret->become_line = 0;
 	ret->become = answer;
 	if (has_login && !*answer) {
 		free(answer);
@@ -183,15 +202,18 @@ static int ask_all(struct passwords *ret, const struct password_options *options
 	return 0;
 }
 
-/* The library knows what a tool can be told. */
-static int check(const struct hop *hop)
+/* The library knows what a tool can be told. line: of the file; 0: it was asked for. */
+static int check(const struct hop *hop, const char *file, int line)
 {
 	char *text = memory_format("password=%s", hop->password);
+	size_t prefix = strlen(hop->method) + strlen(": ");
 	mitogen_error err = {0};
 	int r = mitogen_option_check(hop->method, text, &err);
 
 	wipe(text);
-	if (r < 0)
+	if (r < 0 && line > 0)
+		say("--password-file '%s', line %d: %s", file, line, err.text + prefix);
+	else if (r < 0)
 		say("%s", err.text);
 	return r < 0 ? EXIT_USAGE : 0;
 }
@@ -201,7 +223,7 @@ int passwords_get(struct passwords *ret, const struct password_options *options,
 {
 	int r = 0;
 
-	*ret = (struct passwords){NULL, NULL};
+	*ret = (struct passwords){0};
 	if (options->file)
 		r = read_passwords(ret, options->file);
 	if (r == 0)
@@ -212,7 +234,8 @@ int passwords_get(struct passwords *ret, const struct password_options *options,
 		if (kind != HOP_PASSWORD_NONE)
 			hop->password = kind == HOP_PASSWORD_LOGIN ? ret->login : ret->become;
 		if (hop->password)
-			r = check(hop);
+			r = check(hop, options->file,
+				  kind == HOP_PASSWORD_LOGIN ? ret->login_line : ret->become_line);
 	}
 	return r;
 }
@@ -221,5 +244,5 @@ void passwords_clear(struct passwords *passwords)
 {
 	wipe(passwords->login);
 	wipe(passwords->become);
-	*passwords = (struct passwords){NULL, NULL};
+	*passwords = (struct passwords){0};
 }

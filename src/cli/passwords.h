@@ -12,7 +12,8 @@ struct password_options {
 };
 
 struct passwords {
-	char *login, *become; /* NULL: none */
+	char *login, *become;        /* NULL: none */
+	int login_line, become_line; /* of the file; 0: the person has given it */
 };
 
 /* Asks for what the targets may need, on the terminal, and gives it to their hops. 0; or an exit status,

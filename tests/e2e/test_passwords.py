@@ -200,10 +200,11 @@ def test_file_that_is_a_pipe(sudo, command):
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b"canary\x03\n", "password: it has a control character"),
-        (b"\n\n", "password: it is empty"),
+        (b"canary\x03\n", ", line 1: password: it has a control character"),
+        (b"\n\n", ", line 1: password: it is empty"),
+        (b"x\n\x03\n", ", line 2: password: it has a control character"),
         (b"canary\0x\n", "it is no text"),
-        (b"canary" * 700 + b"\n", "password: it is too long"),
+        (b"canary" * 700 + b"\n", ", line 1: password: it is too long"),
     ],
 )
 def test_file_without_a_password(run, tmp_path, content, complaint):
@@ -211,6 +212,22 @@ def test_file_without_a_password(run, tmp_path, content, complaint):
     result = run("run", f"--password-file={tmp_path}/file", "local/sudo", "--", "true")
     assert (result.returncode, result.stdout) == (2, b"")
     assert complaint in result.stderr.decode() and b"canary" not in result.stderr
+
+
+def test_dash_is_no_file(run):
+    result = run("run", "--password-file", "-", "local/sudo", "--", "true")
+    assert (result.returncode, result.stdout) == (2, b"")
+    assert result.stderr == (
+        b"mitogen run: --password-file '-': for standard input, give /dev/stdin\n"
+    )
+
+
+@pytest.mark.parametrize("lines", ["{0}\r\n", "wrong\r\n{0}\r\n"])
+def test_file_of_another_system(sudo, command, lines):
+    file = sudo.starter.write(".passwords", lines.format(sudo.password), "600")
+    arguments = ("--password-file", file, sudo.target(), "--", "id", "-un")
+    done = subprocess.run(command(sudo.starter, *arguments), capture_output=True, timeout=PATIENCE)
+    assert (done.returncode, done.stdout.decode()) == (0, f"{sudo.account.name}\n")
 
 
 # ---- How many at a time ----
