@@ -16,6 +16,7 @@ static int status_of(const mitogen_error *err)
 	case MITOGEN_ERR_AUTH:
 	case MITOGEN_ERR_TIMEOUT: /* only connecting has one, run counts the other itself */
 	case MITOGEN_ERR_CLOSED:
+	case MITOGEN_ERR_USAGE: /* a fork behind a hop that cannot be copied */
 		return EXIT_TARGET;
 	case MITOGEN_ERR_ARGUMENT: /* its directory */
 		return EXIT_CANNOT_RUN;

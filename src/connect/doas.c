@@ -37,7 +37,8 @@ static const struct refusal refusals[] = {
 	{"uthentication failed", MITOGEN_ERR_AUTH,
 	 "the password is wrong, or this account is locked or has expired"},
 	{"uthentication required", MITOGEN_ERR_AUTH,
-	 "it asks for a password, and none was given: give it as the option password"},
+	 "it asks for a password, and none was given: give it as the option password (mitogen: "
+	 "--ask-become-pass or --password-file)"},
 	{"a tty is required", MITOGEN_ERR_CONNECT, "it wants a terminal, and none can be had here"},
 	{"unknown user", MITOGEN_ERR_CONNECT, "there is no account of that name"},
 	{"doas is not enabled", MITOGEN_ERR_CONNECT, "it has no configuration, doas.conf"},

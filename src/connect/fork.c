@@ -13,10 +13,11 @@ static int check(const struct router *router, mitogen_error *err)
 	if (router->id == 0)
 		return error_set(err, MITOGEN_ERR_USAGE,
 				 "mitogen_fork needs a fork server: give .fork_server = true to "
-				 "mitogen_start or mitogen_router_new");
+				 "mitogen_start or mitogen_router_new (mitogen: give "
+				 "fork_server=yes to a hop before it)");
 	return error_set(err, MITOGEN_ERR_USAGE,
 			 "mitogen_fork needs a fork server, and %s has none: start it with "
-			 ".fork_server = true",
+			 ".fork_server = true (mitogen: give fork_server=yes to that hop)",
 			 router->path);
 }
 

@@ -20,7 +20,7 @@ enum tool_says privilege_answer(const char *tool, const char *password, struct t
 	if (!password) {
 		error_set(err, MITOGEN_ERR_AUTH,
 			  "%s asks for a password, and none was given: give it as the option "
-			  "password",
+			  "password (mitogen: --ask-become-pass or --password-file)",
 			  tool);
 		return TOOL_FAILED;
 	}

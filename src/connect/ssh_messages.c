@@ -362,8 +362,8 @@ static void explain_refusal(const struct connect_options *options, const char *e
 		why = "the server took no key of ours, and the identity_file has a passphrase: "
 		      "give that as password, or the key to an agent";
 	else if (takes_password)
-		why = "the server took no key of ours, and no password was given: give password or "
-		      "identity_file";
+		why = "the server took no key of ours, and no password was given: give password "
+		      "(mitogen: --ask-pass or --password-file) or identity_file";
 	else
 		why = "the server took no key of ours: is the public one in authorized_keys there?";
 	snprintf(text, sizeof(text), "permission denied: %s%s", why, hint ? hint->text : "");

@@ -66,7 +66,8 @@ def test_m4_a_password_that_was_not_given(logins, servers, account):
     logins.knows(server)
     failed(
         logins.to(server, account),
-        "and no password was given: give password or identity_file",
+        "and no password was given: give password (mitogen: --ask-pass or --password-file) "
+        "or identity_file",
         "Permission denied (password)",
     )
 
