@@ -49,7 +49,9 @@ static void list_methods(const char *names[NAMES_MAX + 1], char *list, size_t si
 	names[count] = NULL;
 }
 
-static int complain_method(const struct hop_parser *parser, const char *at, const char *word)
+/* more: what else may be meant, or "". */
+static int complain_method(const struct hop_parser *parser, const char *at, const char *word,
+			   const char *more)
 {
 	const char *names[NAMES_MAX + 1], *meant;
 	char list[256] = "", quote[UTF8_QUOTE_SIZE];
@@ -59,8 +61,8 @@ static int complain_method(const struct hop_parser *parser, const char *at, cons
 	if (meant)
 		return complain(parser, at, "there is no method '%s'; did you mean '%s'?", word,
 				meant);
-	return complain(parser, at, "there is no method '%s'; the methods are: %s",
-			utf8_quote(quote, word), list);
+	return complain(parser, at, "there is no method '%s'; the methods are: %s%s",
+			utf8_quote(quote, word), list, more);
 }
 
 static int complain_key(const struct hop_parser *parser, const char *at, const char *method,
@@ -74,8 +76,10 @@ static int complain_key(const struct hop_parser *parser, const char *at, const c
 		size_t used = strlen(list);
 
 		names[i] = info.name;
-		snprintf(list + used, sizeof(list) - used, "%s%s=%s", i > 0 ? ", " : "", info.name,
-			 info.value);
+		if (info.is_secret)
+			continue;
+		snprintf(list + used, sizeof(list) - used, "%s%s=%s", used > 0 ? ", " : "",
+			 info.name, info.value);
 	}
 	meant = say_closest(word, names);
 	if (meant)
@@ -216,6 +220,12 @@ static int add_option(const struct hop_parser *parser, const char *at, struct ho
 	return r;
 }
 
+/* Of the command line, by which the password of a method is asked for. */
+static const char *password_option(const char *method)
+{
+	return has_option(method, "hostname") ? "--ask-pass" : "--ask-become-pass";
+}
+
 static int check_key(const struct hop_parser *parser, const char *at, const struct hop *hop,
 		     const mitogen_option_info *info)
 {
@@ -223,9 +233,7 @@ static int check_key(const struct hop_parser *parser, const char *at, const stru
 		return complain(parser, at,
 				"a %s is not given here, where others can read it; use %s or "
 				"--password-file",
-				info->name,
-				hop_password(hop) == HOP_PASSWORD_LOGIN ? "--ask-pass"
-									: "--ask-become-pass");
+				info->name, password_option(hop->method));
 	if (!info->is_list && was_given(hop, info->name))
 		return complain(parser, at, "the key '%s' was given already", info->name);
 	return 0;
@@ -356,7 +364,12 @@ static int parse_bare(struct hop_parser *parser, struct hop *hop, const char *st
 
 	hop->method = find_method(METHOD_OF_HOSTS);
 	if (!hop->method || is_method)
-		return complain_method(parser, start, word);
+		return complain_method(parser, start, word,
+				       find_stop(rest, "@,/") < find_stop(rest, ",/")
+					       ? "; a password is not given here, but by "
+						 "--ask-pass or --password-file"
+					       : "; as a port behind a host, give a whole number "
+						 "from 1 to 65535");
 	parser->at = start;
 	return parse_destination(parser, hop);
 }
@@ -517,5 +530,8 @@ bool hop_print_keys(const char *method)
 			printf("  %-34s %s\n", pair, info.help);
 		free(pair);
 	}
+	if (has_option(method, "password"))
+		printf("\nA password is given by %s or --password-file; see mitogen(1).\n",
+		       password_option(method));
 	return true;
 }

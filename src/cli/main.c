@@ -36,7 +36,9 @@ static void print_usage(FILE *file)
 	      "  -h, --help  print this\n"
 	      "  --version   print the version\n"
 	      "\n"
-	      "'mitogen help COMMAND' explains one. See mitogen(1).\n",
+	      "'mitogen help COMMAND' explains one, 'mitogen help METHOD' how a target is reached, "
+	      "as by\n"
+	      "ssh. See mitogen(1).\n",
 	      file);
 }
 

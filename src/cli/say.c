@@ -99,7 +99,7 @@ const char *say_closest(const char *word, const char *const *candidates)
 	for (; *candidates && strlen(word) <= WORD_MAX; candidates++) {
 		size_t d = distance(word, *candidates);
 
-		if (d < best_distance && d < strlen(*candidates)) {
+		if (d < best_distance && d < strlen(*candidates) && d < strlen(word)) {
 			best_distance = d;
 			best = *candidates;
 		}

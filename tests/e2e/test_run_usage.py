@@ -80,6 +80,8 @@ NO_CONTROL = "a name has no '/' and no control characters"
     ("target", "hop", "character", "text"),
     [
         ("warp:bob@web1", 1, 1, "there is no method 'warp'; the methods are: local, fork, ssh"),
+        ("h:x", 1, 1, "doas; as a port behind a host, give a whole number from 1 to 65535"),
+        ("alice:pw@web1", 1, 1, "a password is not given here, but by --ask-pass or --password-f"),
         ("shs:bob@web1:22", 1, 1, "there is no method 'shs'; did you mean 'ssh'?"),
         ("", 1, 1, NOTHING),
         ("/", 1, 1, NOTHING),
@@ -291,6 +293,23 @@ def test_pages_name_the_options_of_their_methods(run, page):
     text = (PAGES / f"{page}.md").read_text()
     for key in keys_of(run, page):
         assert key == "timeout" or re.search(rf"`{key}(_ms)?`", text), key
+
+
+@pytest.mark.parametrize(
+    ("method", "option"), [("ssh", "--ask-pass"), ("sudo", "--ask-become-pass"), ("local", None)]
+)
+def test_passwords_are_no_keys(run, method, option):
+    text = run("help", method).stdout.decode()
+    assert (f"A password is given by {option} or --password-file" in text) == bool(option)
+    assert "password=" not in run("run", f"{method},colour=red", "--", "true").stderr.decode()
+    assert b"mitogen help METHOD" in run("help").stdout
+
+
+def test_fork_without_a_fork_server(run):
+    for target, hint in (("local/fork", "to that hop"), ("fork", "to a hop before it")):
+        result = run("run", target, "--", "true")
+        assert result.returncode == 4
+        assert f"(mitogen: give fork_server=yes {hint})" in result.stderr.decode()
 
 
 def examples():
