@@ -233,9 +233,13 @@ def test_m3_no_ssh_server(logins, mute):
     failed(done, "it ended the connection before the login", "kex_exchange_identification: ")
 
 
-def test_too_many_logins_at_once(logins, mute):
-    done = logins.run(logins.hop(f"ssh:127.0.0.1:{mute(hangs_up=True).port}"))
-    failed(done, "too many at once (lower --connect-limit)")
+def test_too_many_logins_at_once(logins, servers, account):
+    server = servers.openssh(MaxStartups="1")
+    logins.knows(server)
+    with socket.create_connection((server.address, server.port)) as another:
+        another.recv(1)  # it is waited for
+        done = logins.to(server, account)
+    failed(done, "before the login: too many at once (lower --connect-limit)")
 
 
 def test_a_short_time_out_holds(logins, mute):
