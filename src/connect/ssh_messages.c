@@ -360,7 +360,7 @@ static void explain_refusal(const struct connect_options *options, const char *e
 		why = "the server takes no password, and took no key of ours";
 	else if (is_encrypted(options))
 		why = "the server took no key of ours, and the identity_file has a passphrase: "
-		      "give that as password, or the key to an agent";
+		      "give that as password (mitogen: --ask-pass), or the key to an agent";
 	else if (takes_password)
 		why = "the server took no key of ours, and no password was given: give password "
 		      "(mitogen: --ask-pass or --password-file) or identity_file";
