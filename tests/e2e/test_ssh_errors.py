@@ -99,7 +99,7 @@ def test_a_passphrase_that_was_not_given(logins, openssh, account, tmp_path, for
     subprocess.run(command, check=True)
     account.authorize(Path(f"{path}.pub").read_text().strip())
     done = logins.to(openssh, account, identity_file=path)
-    failed(done, "and the identity_file has a passphrase: give that as password (mitogen: --ask-pass)")
+    failed(done, "the identity_file has a passphrase: give that as password (mitogen: --ask-pass)")
 
 
 def test_m7_a_key_that_is_not_accepted(logins, openssh, account, tmp_path):
