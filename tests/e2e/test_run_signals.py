@@ -1,11 +1,14 @@
 """mitogen run: signals, and processes that are killed."""
 
+import array
 import contextlib
+import fcntl
 import os
 import re
 import signal
 import socket
 import subprocess
+import termios
 
 import pytest
 from conftest import child_pids
@@ -251,11 +254,18 @@ def test_killed_agent(start):
     wait_for_death(program, "the program")
 
 
+def waiting_in(pipe):
+    count = array.array("i", [0])
+    fcntl.ioctl(pipe, termios.FIONREAD, count)
+    return count[0]
+
+
 def test_killed_agent_after_much_output(start):
-    """What has arrived is written before the loss is told."""
+    """What has arrived is not lost with the agent."""
     command = start(*shell("head -c 100000 /dev/zero; echo $$ >&2; exec sleep 1000"))
     drain(command.stdout, 50000)
     program = int(command.stderr.readline())
+    wait_until(lambda: waiting_in(command.stdout) == 50000, "the rest of the output")
     (agent,) = agents_of(command)
     os.kill(agent, signal.SIGKILL)
     assert len(command.stdout.readall()) == 50000
