@@ -36,9 +36,7 @@ static const struct method_option options_table[] = {
 static const struct refusal refusals[] = {
 	{"uthentication failed", MITOGEN_ERR_AUTH,
 	 "the password is wrong, or this account is locked or has expired"},
-	{"uthentication required", MITOGEN_ERR_AUTH,
-	 "it asks for a password, and none was given: give it as the option password (mitogen: "
-	 "--ask-become-pass or --password-file)"},
+	{"uthentication required", MITOGEN_ERR_AUTH, "it " PRIVILEGE_NO_PASSWORD},
 	{"a tty is required", MITOGEN_ERR_CONNECT, "it wants a terminal, and none can be had here"},
 	{"unknown user", MITOGEN_ERR_CONNECT, "there is no account of that name"},
 	{"doas is not enabled", MITOGEN_ERR_CONNECT, "it has no configuration, doas.conf"},

@@ -18,10 +18,7 @@ enum tool_says privilege_answer(const char *tool, const char *password, struct t
 				const char **ret_answer, mitogen_error *err)
 {
 	if (!password) {
-		error_set(err, MITOGEN_ERR_AUTH,
-			  "%s asks for a password, and none was given: give it as the option "
-			  "password (mitogen: --ask-become-pass or --password-file)",
-			  tool);
+		error_set(err, MITOGEN_ERR_AUTH, "%s " PRIVILEGE_NO_PASSWORD, tool);
 		return TOOL_FAILED;
 	}
 	if (memory->asked) {

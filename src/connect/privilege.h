@@ -5,6 +5,11 @@
 #include "connect/refusal.h"
 #include "parent/connection.h"
 
+/* Said of a tool, behind its name. */
+#define PRIVILEGE_NO_PASSWORD                                                                      \
+	"asks for a password, and none was given: give it as the option password (mitogen: "       \
+	"--ask-become-pass or --password-file)"
+
 /* As connect_method.explain, by such a table. tool: its name. */
 void privilege_explain(const struct refusal *table, const char *tool, const char *output,
 		       mitogen_error *err);

@@ -66,9 +66,7 @@ static const struct method_option options_table[] = {
 static const struct refusal refusals[] = {
 	{"incorrect password attempt", MITOGEN_ERR_AUTH, "the password is wrong"},
 	{"is your account locked", MITOGEN_ERR_AUTH, "this account is locked, or has expired"},
-	{"a password is required", MITOGEN_ERR_AUTH,
-	 "it asks for a password, and none was given: give it as the option password (mitogen: "
-	 "--ask-become-pass or --password-file)"},
+	{"a password is required", MITOGEN_ERR_AUTH, "it " PRIVILEGE_NO_PASSWORD},
 	{"is not in the sudoers file", MITOGEN_ERR_AUTH,
 	 "this account may not use it: sudoers does not name it"},
 	{"is not allowed to execute", MITOGEN_ERR_AUTH,
