@@ -82,8 +82,6 @@ static void finish_if_over(struct connection *connection)
 	timer_cancel(&connection->timer);
 	list_remove(&connection->start.link);
 	list_remove(&connection->shutdown.link);
-	if (connection->login)
-		login_close(connection->login);
 	output_clear(&connection->output);
 	broker_close_later(&connection->router->broker, &connection->closing);
 }
